@@ -1,0 +1,387 @@
+//! The circuit breaker: stops calls to a dependency that fails, and finds out when it has recovered.
+//!
+//! # Design
+//!
+//! There is one breaker, for every driver, and it takes `&self`. Nearly all calls of a healthy service are fast
+//! successes, and nearly all calls to a broken one are rejections; both stay in a lock-free front of a few words
+//! (the protocol is told in the source of `front.rs`). Everything else — failures, slow calls, probes, the turning
+//! of the window, transitions — is rare or slow already, and goes to an ordinary sequential struct behind one short
+//! lock (`machine.rs`). So the rules can be read as plain code, and are exact: the tenth failure trips, never the
+//! ninth, never the eleventh, however many threads deliver them.
+//!
+//! Time and randomness are arguments. What is due happens lazily on every look and, with a driver's timer calling
+//! [`CircuitBreaker::tick`] at [`CircuitBreaker::next_due`], on time without any traffic.
+//!
+//! ```
+//! use fusebox_core::breaker::{CircuitBreaker, Config, State};
+//! use fusebox_core::{Failure, Outcome, Rng, Time};
+//!
+//! let settings = Config::default().check(None).expect("the default works");
+//! let breaker = CircuitBreaker::new(settings, Rng::seeded(1), Time::ZERO);
+//! for second in 0..10 {
+//!     let now = Time::from_secs(second);
+//!     let ticket = breaker.admit(now).expect("closed");
+//!     breaker.settle(ticket, Outcome::Failure(Failure::Error), now);
+//! }
+//! let rejection = breaker.admit(Time::from_secs(10)).expect_err("ten failures in a row");
+//! assert_eq!(breaker.state(Time::from_secs(10)), State::Open);
+//! assert!(breaker.admit(rejection.retry_at).is_ok(), "the first probe");
+//! ```
+
+mod cause;
+mod config;
+mod front;
+mod hold;
+mod machine;
+mod operate;
+mod outbox;
+mod phase;
+#[cfg(test)]
+mod protocol_tests;
+mod settings;
+mod settle;
+mod snapshot;
+mod ticket;
+mod wait;
+mod watch;
+mod window;
+
+pub use cause::{Cause, RecentFailures, Rule, State, Trip};
+pub use config::{
+    CancelCountsAs, Config, HalfOpen, Preset, Setting, SlowCountsAs, StreakReset, WaitInOpen, WaitStrategy,
+    Window,
+};
+pub use hold::{DEFAULT_HOLD, Hold, Mode};
+pub use outbox::Listener;
+pub use settings::{ConfigError, Settings, Warning};
+pub use snapshot::{ProbeCounts, Saved, Snapshot, Totals, WindowCounts};
+pub use ticket::{Ticket, Watched};
+
+use crate::event::Event;
+use crate::sync::{AtomicU64, Mutex, OnceLock, Relaxed, contained, lock};
+use crate::{Outcome, Reason, Rejection, Rng, Time};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+use front::{DISABLED, EPOCH_SHIFT, FLAGS, FORCED, FULL, Front, state_of};
+use machine::Machine;
+use outbox::{Outbox, WAITING};
+use watch::Watch;
+
+/// Stripes of the success counter: enough to keep a few cores off each other's cache lines.
+const STRIPES: usize = 4;
+
+/// A circuit breaker. Shared by reference; see the [module](self) for the design.
+#[derive(Debug)]
+pub struct CircuitBreaker {
+    front: Front,
+    machine: Mutex<Machine>,
+    watch: OnceLock<Watch>,
+    outbox: Outbox,
+    /// The last moment an internal fault was told.
+    fault_told: AtomicU64,
+}
+
+impl CircuitBreaker {
+    /// A closed circuit that begins at `now`. `rng` draws the jitter of its waits.
+    pub fn new(settings: impl Into<Arc<Settings>>, rng: Rng, now: Time) -> Self {
+        let settings = settings.into();
+        let machine = Machine::new(settings, rng, now);
+        CircuitBreaker {
+            front: Front::new(&machine.settings, machine.due(), STRIPES),
+            machine: Mutex::new(machine),
+            watch: OnceLock::new(),
+            outbox: Outbox::default(),
+            fault_told: AtomicU64::new(0),
+        }
+    }
+
+    /// Asks to make a call. The driver has a timer and reports an [`overdue`](Self::overdue) attempt.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] when the circuit is open, when it is half-open and its probes are all in flight, or when an
+    /// operator holds it open. Its `retry_at` is exact.
+    #[inline(always)]
+    pub fn admit(&self, now: Time) -> Result<Ticket, Rejection> {
+        let word = self.front.state();
+        if word & FLAGS == 0 && now < self.front.watch_due() {
+            return Ok(Ticket { word, began: now });
+        }
+        self.admit_other(word, now)
+    }
+
+    #[inline(never)]
+    fn admit_other(&self, word: u64, now: Time) -> Result<Ticket, Rejection> {
+        let due = self.front.due();
+        let rejects = word & (FORCED | FULL) != 0 || state_of(word) == State::Open;
+        if rejects && now < due {
+            return Err(self.reject(word, due));
+        }
+        if word & DISABLED != 0 && now < due {
+            return Ok(Ticket::unmeasured(now));
+        }
+        self.admit_locked(now)
+    }
+
+    #[inline(always)]
+    fn reject(&self, word: u64, retry_at: Time) -> Rejection {
+        self.front.cell().rejected.fetch_add(1, Relaxed);
+        let reason = match word & (FORCED | FULL) {
+            0 => Reason::Open,
+            FULL => Reason::HalfOpenFull,
+            _ => Reason::ForcedOpen,
+        };
+        Rejection { reason, retry_at, epoch: word >> EPOCH_SHIFT }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn admit_locked(&self, now: Time) -> Result<Ticket, Rejection> {
+        let asked = self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            match (machine.state, machine.mode()) {
+                (_, Some(Mode::Disabled)) => Ok(Ticket::unmeasured(now)),
+                (State::Closed, _) => Ok(Ticket { word: machine.epoch << EPOCH_SHIFT, began: now }),
+                (State::HalfOpen, _) if !machine.phase.is_full(&machine.settings) => {
+                    let probe = machine.phase.admit(&machine.settings, now);
+                    machine.publish(front);
+                    Ok(Ticket::probe(machine.epoch, probe, now))
+                }
+                _ => Err(self.reject(front.state(), machine.due())),
+            }
+        });
+        asked.unwrap_or(Ok(Ticket::unmeasured(now)))
+    }
+
+    /// Tells what came of a call. Fast successes of a closed circuit take no lock.
+    #[inline(always)]
+    pub fn settle(&self, ticket: Ticket, outcome: Outcome, now: Time) {
+        if outcome == Outcome::Success
+            && self.front.state() == ticket.word
+            && now < self.front.due()
+            && now.nanos_since(ticket.began) < self.front.slow()
+        {
+            let found = self.front.pass();
+            if found & !front::COUNT == front::tag(ticket.epoch()) {
+                return;
+            }
+            return self.attend(ticket, found, now);
+        }
+        self.settle_other(ticket, outcome, now);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn attend(&self, ticket: Ticket, found: u64, now: Time) {
+        self.with(now, |machine, front, watch| machine.attend(front, watch, &ticket, found, now));
+    }
+
+    #[inline(never)]
+    fn settle_other(&self, ticket: Ticket, outcome: Outcome, now: Time) {
+        if !ticket.is_measured() {
+            return;
+        }
+        self.with(now, |machine, front, watch| machine.settle(front, watch, ticket, outcome, now));
+    }
+
+    /// The driver's timer says: this attempt has been in flight for `slow_call_duration`. From now on it counts as
+    /// slow, and extends the run of failures; when it settles it is not counted again. Probes have their leases
+    /// instead, and tickets of older epochs are left alone.
+    pub fn overdue(&self, ticket: &mut Ticket, now: Time) {
+        if !ticket.is_measured() || ticket.is_overdue() || ticket.is_probe() {
+            return;
+        }
+        self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            if machine.epoch == ticket.epoch()
+                && machine.settings.watches_hung_calls()
+                && now.nanos_since(ticket.began) >= machine.settings.slow
+            {
+                ticket.mark_overdue();
+                machine.hang(front, now);
+            }
+        });
+    }
+
+    /// Like [`admit`](Self::admit), for drivers that cannot wake to report an overdue attempt: blocking calls and
+    /// manual permits. The breaker watches the call itself and notices at any admit, tick or reading.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    #[inline]
+    pub fn admit_watched(&self, now: Time) -> Result<Watched, Rejection> {
+        let ticket = self.admit(now)?;
+        let watched = ticket.is_measured() && !ticket.is_probe() && self.front.slow() < u64::MAX;
+        let slot =
+            if watched { self.watch.get_or_init(Watch::new).enter(&self.front, ticket.began) } else { None };
+        Ok(Watched { ticket, slot })
+    }
+
+    /// Tells what came of a watched call.
+    #[inline]
+    pub fn settle_watched(&self, watched: Watched, outcome: Outcome, now: Time) {
+        let Watched { mut ticket, slot } = watched;
+        if let (Some(slot), Some(watch)) = (slot, self.watch.get())
+            && watch.leave(slot)
+        {
+            ticket.mark_overdue();
+        }
+        self.settle(ticket, outcome, now);
+    }
+
+    /// Lets everything happen that is due by `now`.
+    pub fn tick(&self, now: Time) {
+        self.with(now, |machine, front, watch| machine.tick(front, watch, now));
+    }
+
+    /// When [`tick`](Self::tick) has something to do next; [`Time::NEVER`] if only a call can change anything.
+    pub fn next_due(&self) -> Time {
+        let word = self.front.state();
+        let watch = self.front.watch_due();
+        // A plain closed circuit's own due moment is the end of a bucket, and nothing hangs on that.
+        if word & FLAGS == 0 && lock(&self.machine).hold.is_none() {
+            watch
+        } else {
+            watch.min(self.front.due())
+        }
+    }
+
+    /// The state that callers experience.
+    pub fn state(&self, now: Time) -> State {
+        if now >= self.front.due().min(self.front.watch_due()) {
+            self.tick(now);
+        }
+        state_of(self.front.state())
+    }
+
+    /// Counts state changes.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.front.state() >> EPOCH_SHIFT
+    }
+
+    /// The slow threshold in nanoseconds; `u64::MAX` when slowness is not measured.
+    #[inline]
+    pub(crate) fn slow_nanos(&self) -> u64 {
+        self.front.slow()
+    }
+
+    /// The circuit at `now`.
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        self.tick(now);
+        lock(&self.machine).snapshot(&self.front)
+    }
+
+    /// The last trip: the rule and its numbers. Kept after the circuit has closed again.
+    pub fn last_trip(&self) -> Option<Trip> {
+        lock(&self.machine).last_trip
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        lock(&self.machine).settings.clone()
+    }
+
+    /// Runs on new settings from now on. The state, the original open time and, as far as it fits, the window's
+    /// content are kept: a time window is put into the new buckets, a count window keeps its newest calls. Going
+    /// between the two kinds, or to a longer count window, starts an empty window; the event says so.
+    pub fn reconfigure(&self, settings: impl Into<Arc<Settings>>, now: Time) {
+        let mut settings = settings.into();
+        let mut window = window::Evidence::new(&settings, now);
+        let mut phase = phase::Phase::new(&settings);
+        self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            machine.reconfigure(front, &mut settings, &mut window, &mut phase, now);
+        });
+    }
+
+    /// Imposes an operator's hold, in place of an earlier one.
+    pub fn hold(&self, hold: Hold, now: Time) {
+        let hold = Arc::new(hold);
+        self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            machine.take_hold(front, hold, now);
+        });
+    }
+
+    /// Ends an operator's hold. A circuit that was closed before a forced open closes with an empty window; one that
+    /// was open goes on with its original wait.
+    pub fn release(&self, now: Time) {
+        self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            machine.release(front, now);
+        });
+    }
+
+    /// Closes the circuit, whatever its state, ends any hold and forgets the streak of opens.
+    pub fn reset(&self, now: Time) {
+        self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            machine.reset(front, now);
+        });
+    }
+
+    /// What to keep of the circuit across a restart: its state, what is left of its wait, and its streak. Holds are
+    /// not kept, and a closed circuit's window is not either: evidence is about the process that saw it.
+    pub fn save(&self, now: Time) -> Saved {
+        self.tick(now);
+        lock(&self.machine).save(now)
+    }
+
+    /// Takes up a circuit saved `age` ago, unless that is longer than `max_age` (then `false`, and nothing changes).
+    /// A circuit that was open is open for what is left of its wait; one that was half-open probes at once.
+    pub fn restore(&self, saved: Saved, age: Duration, max_age: Duration, now: Time) -> bool {
+        if age > max_age {
+            return false;
+        }
+        let age = crate::time::nanos(age);
+        self.with(now, |machine, front, watch| {
+            machine.restore(front, saved, age, now);
+            machine.tick(front, watch, now);
+        })
+        .is_some()
+    }
+
+    /// Calls `listener` with every event from now on: in order, outside every lock, on the thread that caused it or on
+    /// one that is delivering already. A panic in a listener ends there. A listener that falls 32 events behind loses
+    /// the oldest.
+    pub fn subscribe(&self, listener: Listener) {
+        self.outbox.subscribe(listener);
+        let room = VecDeque::with_capacity(WAITING);
+        let mut machine = lock(&self.machine);
+        if !machine.listened {
+            machine.listened = true;
+            machine.waiting = room;
+        }
+    }
+
+    /// Runs `f` on the machine, then delivers what it had to tell. `None` if fusebox's own code panicked: the circuit
+    /// then starts afresh, and the call is let through.
+    fn with<R>(&self, now: Time, f: impl FnOnce(&mut Machine, &Front, Option<&Watch>) -> R) -> Option<R> {
+        let mut machine = lock(&self.machine);
+        let done = contained(|| f(&mut machine, &self.front, self.watch.get()));
+        if done.is_none() {
+            self.mend(&mut machine, now);
+        }
+        let told = !machine.waiting.is_empty();
+        drop(machine);
+        if told {
+            let take = || lock(&self.machine).waiting.pop_front();
+            self.outbox.deliver(take, || lock(&self.machine).waiting.is_empty());
+        }
+        done
+    }
+
+    #[cold]
+    fn mend(&self, machine: &mut Machine, now: Time) {
+        machine.start_afresh(&self.front, now);
+        let last = Time::from_nanos(self.fault_told.load(Relaxed));
+        let total = machine.totals.internal_faults;
+        if total == 1 || now.since(last) >= Duration::from_secs(1) {
+            self.fault_told.store(now.as_nanos(), Relaxed);
+            machine.tell(Event::InternalFault { total, at: now });
+        }
+    }
+}

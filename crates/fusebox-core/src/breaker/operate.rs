@@ -1,0 +1,162 @@
+//! What operators and restarts do to the machine.
+
+use super::cause::{Cause, State};
+use super::front::Front;
+use super::hold::{Hold, Mode};
+use super::machine::Machine;
+use super::phase::Phase;
+use super::settings::Settings;
+use super::snapshot::{Saved, Snapshot, Totals};
+use super::window::Evidence;
+use crate::Time;
+use crate::event::Event;
+use alloc::sync::Arc;
+use core::mem::swap;
+
+impl Machine {
+    /// Imposes a hold. An earlier one ends at the same moment.
+    pub(super) fn take_hold(&mut self, front: &Front, hold: Arc<Hold>, now: Time) {
+        if self.hold.is_some() {
+            self.release(front, now);
+        }
+        let mode = hold.mode;
+        if mode == Mode::ForcedOpen {
+            self.resume = match self.state {
+                State::Closed => None,
+                State::Open => Some(self.reopen_at),
+                State::HalfOpen => Some(now),
+            };
+        }
+        self.hold = Some(hold.clone());
+        self.tell(Event::Held(hold));
+        if mode == Mode::ForcedClosed && self.state == State::Closed {
+            self.publish(front);
+        } else {
+            self.enter(front, mode.state(), now, Cause::Operator);
+        }
+    }
+
+    /// Ends the hold, if there is one, and goes on where it was.
+    pub(super) fn release(&mut self, front: &Front, at: Time) {
+        let Some(hold) = self.hold.take() else { return };
+        let mode = hold.mode;
+        self.tell(Event::Released(hold));
+        match (mode, self.resume.take()) {
+            (Mode::ForcedOpen, Some(reopen_at)) => {
+                self.reopen_at = reopen_at;
+                self.enter(front, State::Open, at, Cause::OverrideEnded);
+            }
+            (Mode::ForcedOpen | Mode::Disabled, _) => {
+                self.enter(front, State::Closed, at, Cause::OverrideEnded);
+            }
+            (Mode::ForcedClosed, _) => {
+                // What was measured meanwhile is judged with the next completion, a fast success included.
+                front.ask(true);
+                self.asked = true;
+                self.publish(front);
+            }
+        }
+    }
+
+    /// Closes, whatever the state, and forgets the streak.
+    pub(super) fn reset(&mut self, front: &Front, now: Time) {
+        if let Some(hold) = self.hold.take() {
+            self.resume = None;
+            self.tell(Event::Released(hold));
+        }
+        (self.waits.streak, self.waits.last) = (0, 0);
+        self.enter(front, State::Closed, now, Cause::Operator);
+    }
+
+    /// Runs on new settings; `window` and `phase` are empty ones made for them. What is left in the three is what
+    /// was replaced, for the caller to drop outside the lock.
+    pub(super) fn reconfigure(
+        &mut self,
+        front: &Front,
+        settings: &mut Arc<Settings>,
+        window: &mut Evidence,
+        phase: &mut Phase,
+        now: Time,
+    ) {
+        let passed = self.passed(front);
+        let kept = self.settings.config.window == settings.config.window || {
+            window.begin(passed, now);
+            let kept = window.take_over(&mut self.window, passed, now);
+            swap(&mut self.window, window);
+            kept
+        };
+        phase.take_over(&mut self.phase);
+        swap(&mut self.phase, phase);
+        front.set_slow(settings.slow);
+        self.tell(Event::Reconfigured {
+            old: self.settings.clone(),
+            new: settings.clone(),
+            window_kept: kept,
+            at: now,
+        });
+        swap(&mut self.settings, settings);
+        self.publish(front);
+        if self.state == State::Closed {
+            // Ask anew: what was enough evidence may not be enough now, and the other way round.
+            front.ask(true);
+            self.asked = true;
+        }
+    }
+
+    pub(super) fn snapshot(&mut self, front: &Front) -> Snapshot {
+        let passed = self.passed(front);
+        let closed = self.state == State::Closed;
+        let retry_at = match self.state {
+            State::Closed => Time::NEVER,
+            State::HalfOpen if !self.phase.is_full(&self.settings) => Time::NEVER,
+            _ => self.due(),
+        };
+        Snapshot {
+            state: self.state,
+            epoch: self.epoch,
+            since: self.since,
+            retry_at,
+            hold: self.hold.clone(),
+            last_trip: self.last_trip,
+            streak: self.waits.streak,
+            window: if closed { self.window.counts(passed) } else { Default::default() },
+            consecutive_failures: self.run.length(passed),
+            hung: self.hung,
+            probes: self.phase.counts(),
+            totals: Totals {
+                success: self.totals.success + if closed { passed.max(0) as u64 } else { 0 },
+                rejected: front.sum(|cell| &cell.rejected),
+                ignored: front.sum(|cell| &cell.ignored),
+                cancelled: front.sum(|cell| &cell.cancelled),
+                late: front.sum(|cell| &cell.late),
+                ..self.totals
+            },
+        }
+    }
+
+    pub(super) fn save(&self, now: Time) -> Saved {
+        let (state, reopen_at) = match (self.mode(), self.resume) {
+            (Some(Mode::ForcedOpen), Some(reopen_at)) => (State::Open, reopen_at),
+            (Some(Mode::ForcedOpen), None) => (State::Closed, Time::NEVER),
+            _ => (self.state, self.reopen_at),
+        };
+        let left_nanos = if state == State::Open { reopen_at.nanos_since(now) } else { 0 };
+        Saved { state, left_nanos, streak: self.waits.streak, last_wait_nanos: self.waits.last }
+    }
+
+    pub(super) fn restore(&mut self, front: &Front, saved: Saved, age_nanos: u64, now: Time) {
+        (self.waits.streak, self.waits.last) = (saved.streak, saved.last_wait_nanos);
+        if saved.state != State::Closed {
+            self.reopen_at = now.plus_nanos(saved.left_nanos.saturating_sub(age_nanos));
+            self.enter(front, State::Open, now, Cause::Restored);
+        }
+    }
+
+    /// Starts anew after a panic in the middle of something. Totals keep what they can.
+    pub(super) fn start_afresh(&mut self, front: &Front, now: Time) {
+        self.hold = None;
+        self.resume = None;
+        self.totals.internal_faults += 1;
+        self.enter(front, State::Closed, now, Cause::InternalFault);
+    }
+}

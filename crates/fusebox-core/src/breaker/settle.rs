@@ -1,0 +1,132 @@
+//! What the machine makes of an outcome.
+
+use super::cause::{Cause, State};
+use super::front::{ATTEND, COUNT, Front, tag};
+use super::machine::{Machine, Recorded, RunEffect};
+use super::ticket::Ticket;
+use super::watch::Watch;
+use crate::sync::Relaxed;
+use crate::{Failure, Outcome, Time};
+
+impl Machine {
+    /// Settles a ticket of whatever epoch with whatever outcome.
+    pub(super) fn settle(
+        &mut self,
+        front: &Front,
+        watch: Option<&Watch>,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: Time,
+    ) {
+        self.tick(front, watch, now);
+        if ticket.epoch() != self.epoch {
+            front.cell().late.fetch_add(1, Relaxed);
+            return;
+        }
+        let slow = now.nanos_since(ticket.began()) >= self.settings.slow;
+        let outcome = match outcome {
+            Outcome::Cancelled if self.settings.cancel_is_failure() => Outcome::Failure(Failure::Cancelled),
+            Outcome::Success if slow && self.settings.slow_is_failure() => Outcome::Failure(Failure::Slow),
+            outcome => outcome,
+        };
+        match self.state {
+            State::Closed => self.settle_call(front, &ticket, outcome, slow, now),
+            State::HalfOpen => self.settle_probe(front, &ticket, outcome, slow, now),
+            // An open epoch admits nothing, so no ticket carries it.
+            State::Open => {}
+        }
+    }
+
+    fn settle_call(&mut self, front: &Front, ticket: &Ticket, outcome: Outcome, slow: bool, now: Time) {
+        if ticket.is_overdue() {
+            self.hung = self.hung.saturating_sub(1);
+        }
+        if !self.tally(front, outcome, slow, now) {
+            return;
+        }
+        // An overdue attempt has extended the run when it became overdue.
+        let extend = if ticket.is_overdue() { RunEffect::Keep } else { RunEffect::Extend };
+        let (run, kind) = match outcome {
+            Outcome::Success => (RunEffect::End, None),
+            Outcome::Failure(kind @ Failure::Overloaded { .. }) => (RunEffect::Keep, Some(kind)),
+            Outcome::Failure(kind) => (extend, Some(kind)),
+            Outcome::Ignored | Outcome::Cancelled => (extend, Some(Failure::Slow)),
+        };
+        let failed = matches!(outcome, Outcome::Failure(_)) || (slow && self.settings.slow_is_failure());
+        self.record(front, Recorded { failed, slow, run, kind }, now);
+    }
+
+    fn settle_probe(&mut self, front: &Front, ticket: &Ticket, outcome: Outcome, slow: bool, now: Time) {
+        if !self.phase.settle(ticket.probe_id(), now) {
+            front.cell().late.fetch_add(1, Relaxed);
+            return;
+        }
+        if !self.tally(front, outcome, slow, now) {
+            return self.publish(front);
+        }
+        let kind = match outcome {
+            Outcome::Failure(kind) => Some(kind),
+            _ if slow => Some(Failure::Slow),
+            _ => None,
+        };
+        match kind {
+            Some(kind) => self.recent.push(kind),
+            None => self.waits.recovered(now),
+        }
+        let fate = self.phase.count(&self.settings, kind.is_none());
+        let failed = Cause::ProbesFailed { bad: self.phase.bad(), last: kind };
+        self.decide(front, fate, now, failed);
+    }
+
+    /// Adds an outcome to the totals; whether it is evidence.
+    fn tally(&mut self, front: &Front, outcome: Outcome, slow: bool, now: Time) -> bool {
+        match outcome {
+            Outcome::Ignored => {
+                front.cell().ignored.fetch_add(1, Relaxed);
+                return false;
+            }
+            Outcome::Cancelled => {
+                front.cell().cancelled.fetch_add(1, Relaxed);
+                if !slow {
+                    return false;
+                }
+            }
+            Outcome::Success => self.totals.success += 1,
+            Outcome::Failure(kind) => {
+                self.totals.failure += 1;
+                if let Some(wait) = kind.retry_after() {
+                    self.hint = self.hint.max(now + wait);
+                }
+            }
+        }
+        self.totals.slow += u64::from(slow);
+        true
+    }
+
+    /// A success that was added to a cell found that it must come here: the machine asked for it, or the add landed
+    /// in another epoch than the ticket's.
+    pub(super) fn attend(
+        &mut self,
+        front: &Front,
+        watch: Option<&Watch>,
+        ticket: &Ticket,
+        found: u64,
+        now: Time,
+    ) {
+        let landed = found & !COUNT & !ATTEND;
+        if landed != tag(ticket.epoch()) {
+            if landed == tag(self.epoch) {
+                self.strays += 1;
+            }
+            front.cell().late.fetch_add(1, Relaxed);
+            return;
+        }
+        // Counted while its epoch lived; if that is over by now, there is nothing left to judge.
+        if self.epoch == ticket.epoch() {
+            self.tick(front, watch, now);
+            if self.epoch == ticket.epoch() {
+                self.evaluate(front, now);
+            }
+        }
+    }
+}

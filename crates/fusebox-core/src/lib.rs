@@ -1,0 +1,35 @@
+//! Resilience policies as pure state machines.
+//!
+//! **A policy never waits, never reads a clock, never rolls a die of its own, never does I/O. It is told the
+//! time and the outcome, and it answers.** Waiting, calling and sharing belong to drivers: the `fusebox`
+//! crate's blocking, async and Tower faces, the proxy, the queue worker and the simulator all run the code
+//! in this crate and no other.
+//!
+//! One verb pair serves every policy: `admit` asks before a call, `settle` tells what came of it. Start with
+//! [`breaker::CircuitBreaker`] for one policy, or with [`flow::Flow`] for a call's walk through a whole
+//! [`pipeline::Pipeline`].
+//!
+//! This crate is the inside of `fusebox`; applications depend on that one.
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod breaker;
+pub mod event;
+//FLOW
+pub mod outcome;
+pub mod pipeline;
+mod ratio;
+//REG
+pub mod rejection;
+pub mod retry;
+mod rng;
+mod sync;
+mod time;
+
+pub use outcome::{Failure, Outcome, Verdict};
+pub use ratio::Ratio;
+pub use rejection::{Reason, Rejection};
+pub use rng::Rng;
+pub use time::Time;

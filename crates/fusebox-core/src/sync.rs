@@ -1,0 +1,56 @@
+//! The one room with `std` in it: locks, panics contained, and the thread's stripe. Under `cfg(loom)` the same
+//! names are loom's, so that the protocols are explored as they are compiled.
+
+#[cfg(not(loom))]
+extern crate std;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, AtomicUsize},
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard, OnceLock,
+    atomic::{AtomicU64, AtomicUsize},
+};
+
+pub(crate) use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+/// Loom has no `OnceLock`; the real one is fine where it is filled before the threads start.
+#[cfg(loom)]
+extern crate std;
+#[cfg(loom)]
+pub(crate) use std::sync::OnceLock;
+
+/// Locks, whatever happened to an earlier holder: what a lock guards here is mended where the panic is caught.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Runs `f`; `None` if it panicked.
+#[cfg(not(loom))]
+pub(crate) fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).ok()
+}
+
+#[cfg(loom)]
+pub(crate) fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
+    Some(f())
+}
+
+/// A small number that differs between threads that run at once, as far as there are numbers.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn stripe() -> usize {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    std::thread_local! {
+        static STRIPE: usize = NEXT.fetch_add(1, Relaxed);
+    }
+    STRIPE.try_with(|stripe| *stripe).unwrap_or(0)
+}
+
+#[cfg(loom)]
+pub(crate) fn stripe() -> usize {
+    0
+}
