@@ -1,0 +1,85 @@
+//! Programs that the tests run beside fusebox.
+
+use std::process::{Command, Stdio};
+
+use crate::arguments::Selection;
+use crate::steps::End;
+
+/// A program, the Debian package that brings it, and the packages of ours whose tests run it.
+struct Program {
+    name: &'static str,
+    debian: &'static str,
+    wanted_by: &'static [&'static str],
+}
+
+const PROGRAMS: &[Program] = &[Program {
+    name: "promtool",
+    debian: "prometheus",
+    wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
+}];
+
+/// Sees to it that every program is there that the tests of `selection` run.
+pub(crate) fn present(selection: &Selection) -> End {
+    let wanted =
+        || PROGRAMS.iter().filter(|program| program.wanted_by.iter().any(|name| selection.holds(name)));
+    let missing: Vec<&Program> = wanted().filter(|program| !on_path(program.name)).collect();
+    if missing.is_empty() {
+        let names: Vec<&str> = wanted().map(|program| program.name).collect();
+        return if names.is_empty() {
+            End::LeftOut("none needed".into())
+        } else {
+            End::Passed(names.join(", "))
+        };
+    }
+    if on_path("apt-get") && is_root() {
+        install(&missing);
+    }
+    let missing: Vec<String> = missing.iter().filter(|program| !on_path(program.name)).map(lacking).collect();
+    if missing.is_empty() { End::Passed("installed".into()) } else { End::Failed(missing.join("; ")) }
+}
+
+fn lacking(program: &&Program) -> String {
+    format!("{} is missing: install it, on Debian `apt-get install {}`", program.name, program.debian)
+}
+
+fn install(programs: &[&Program]) {
+    let packages: Vec<&str> = programs.iter().map(|program| program.debian).collect();
+    println!("installing {} with apt-get", packages.join(", "));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).arg("-qq").args(arguments);
+        // Whether it worked shows in the program being there.
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !(apt(&["update"]) && apt(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat())) {
+        println!("apt-get failed");
+    }
+}
+
+fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").stderr(Stdio::null()).output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_that_run_no_other_program_need_none() {
+        let selection = Selection { packages: vec!["fusebox-core".into()], ..Selection::default() };
+        assert_eq!(present(&selection), End::LeftOut("none needed".into()));
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_the_package_that_brings_it() {
+        assert!(!on_path("a-program-that-nobody-has"));
+        let text = lacking(&&PROGRAMS[0]);
+        assert!(text.contains("promtool") && text.contains("apt-get install prometheus"), "{text}");
+    }
+}
