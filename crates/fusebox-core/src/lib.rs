@@ -17,11 +17,11 @@ extern crate alloc;
 
 pub mod breaker;
 pub mod event;
-//FLOW
+pub mod flow;
 pub mod outcome;
 pub mod pipeline;
 mod ratio;
-//REG
+pub mod registry;
 pub mod rejection;
 pub mod retry;
 mod rng;

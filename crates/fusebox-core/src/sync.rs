@@ -43,7 +43,7 @@ pub(crate) fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
 #[cfg(not(loom))]
 #[inline(always)]
 pub(crate) fn stripe() -> usize {
-    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
     std::thread_local! {
         static STRIPE: usize = NEXT.fetch_add(1, Relaxed);
     }

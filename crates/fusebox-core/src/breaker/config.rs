@@ -1,6 +1,5 @@
 //! What a user may set, with the defaults.
 
-use crate::Ratio;
 use core::time::Duration;
 
 /// A circuit breaker's configuration: plain fields, every value writable, nothing checked yet.

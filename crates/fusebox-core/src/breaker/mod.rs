@@ -231,6 +231,32 @@ impl CircuitBreaker {
         self.settle(ticket, outcome, now);
     }
 
+    /// Another attempt under the same ticket begins: the slow clock starts anew.
+    pub(crate) fn next_attempt(&self, watched: &mut Watched, watch: bool, now: Time) {
+        watched.ticket.began = now;
+        if !watch {
+            return;
+        }
+        if let (Some(slot), Some(watch)) = (watched.slot.take(), self.watch.get()) {
+            if watch.leave(slot) {
+                watched.ticket.mark_overdue();
+            }
+            watched.slot = watch.enter(&self.front, now);
+        }
+    }
+
+    /// The answer to this call has begun. A probe's lease lasts on until `settle_by`.
+    pub(crate) fn hear(&self, ticket: &Ticket, settle_by: Time) {
+        if ticket.is_probe() {
+            self.with(settle_by, |machine, front, _| {
+                if machine.epoch == ticket.epoch() {
+                    machine.phase.extend(ticket.probe_id(), settle_by.plus_nanos(machine.settings.lease));
+                    machine.publish(front);
+                }
+            });
+        }
+    }
+
     /// Lets everything happen that is due by `now`.
     pub fn tick(&self, now: Time) {
         self.with(now, |machine, front, watch| machine.tick(front, watch, now));
@@ -239,6 +265,10 @@ impl CircuitBreaker {
     /// When [`tick`](Self::tick) has something to do next; [`Time::NEVER`] if only a call can change anything.
     pub fn next_due(&self) -> Time {
         let word = self.front.state();
+        if state_of(word) != State::Closed {
+            // Calls hang for a closed circuit only; what was to be looked at then is of an epoch that has ended.
+            return self.front.due();
+        }
         let watch = self.front.watch_due();
         // A plain closed circuit's own due moment is the end of a bucket, and nothing hangs on that.
         if word & FLAGS == 0 && lock(&self.machine).hold.is_none() {

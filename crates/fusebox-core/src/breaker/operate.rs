@@ -43,7 +43,8 @@ impl Machine {
         self.tell(Event::Released(hold));
         match (mode, self.resume.take()) {
             (Mode::ForcedOpen, Some(reopen_at)) => {
-                self.reopen_at = reopen_at;
+                // A wait that ended under the hold is over when the hold is: nothing could probe before.
+                self.reopen_at = reopen_at.max(at);
                 self.enter(front, State::Open, at, Cause::OverrideEnded);
             }
             (Mode::ForcedOpen | Mode::Disabled, _) => {

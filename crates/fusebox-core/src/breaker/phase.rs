@@ -76,6 +76,13 @@ impl Phase {
         self.next
     }
 
+    /// Lets a probe's lease last until `expires`.
+    pub(super) fn extend(&mut self, probe: u32, expires: Time) {
+        if let Some(lease) = self.leases.iter_mut().find(|lease| lease.probe == probe) {
+            lease.expires = lease.expires.max(expires);
+        }
+    }
+
     /// Gives a probe's slot back; `false` if the probe's lease is over already.
     pub(super) fn settle(&mut self, probe: u32, now: Time) -> bool {
         let Some(at) = self.leases.iter().position(|lease| lease.probe == probe) else { return false };
@@ -120,7 +127,8 @@ impl Phase {
             }
             _ => Time::NEVER,
         };
-        if lease <= limit { (lease, Due::LeaseOver) } else { (limit, Due::PhaseOver) }
+        // The limit wins a tie: a phase that has not closed by then is over, whatever the lapsed probe would have said.
+        if lease < limit { (lease, Due::LeaseOver) } else { (limit, Due::PhaseOver) }
     }
 
     /// Ends one lease that is over at `at`.

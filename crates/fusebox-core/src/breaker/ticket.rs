@@ -82,4 +82,18 @@ impl Watched {
     pub const fn ticket(&self) -> &Ticket {
         &self.ticket
     }
+
+    /// A ticket whose driver has a timer after all.
+    pub(crate) const fn by_driver(ticket: Ticket) -> Self {
+        Watched { ticket, slot: None }
+    }
+
+    pub(crate) fn ticket_mut(&mut self) -> &mut Ticket {
+        &mut self.ticket
+    }
+
+    /// As [`Ticket::timed_from`].
+    pub(crate) fn timed_from(self, began: Time) -> Self {
+        Watched { ticket: self.ticket.timed_from(began), slot: self.slot }
+    }
 }

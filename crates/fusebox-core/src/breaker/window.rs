@@ -299,7 +299,7 @@ mod tests {
         new.begin(10, Time::ZERO);
         assert!(new.take_over(&mut old, 10, Time::ZERO));
         assert_eq!(new.counts(10), WindowCounts { calls: 20, failures: 10, slow: 10 });
-        assert_eq!(new.counts(15), WindowCounts { calls: 20, failures: 8, slow: 10 });
+        assert_eq!(new.counts(15), WindowCounts { calls: 20, failures: 7, slow: 10 });
     }
 
     #[test]

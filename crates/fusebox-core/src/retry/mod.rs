@@ -16,8 +16,6 @@ use crate::time::nanos;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
-
 /// Most attempts of one call.
 const MAX_ATTEMPTS: u32 = 100;
 
@@ -99,6 +97,7 @@ impl Default for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
 
     #[test]
     fn what_can_never_work_is_refused_all_at_once() {

@@ -1,0 +1,491 @@
+//! One call's walk through a pipeline.
+//!
+//! A [`Flow`] is told what happened and asked what to do next; it never does anything itself. The blocking driver,
+//! the async and Tower drivers, the proxy and the simulator all drive this one walk, so there is no second call path:
+//!
+//! ```text
+//! inward:   each stage admits or refuses; a refusal unwinds what was taken
+//!     Step::Call(try)       the driver makes the attempt
+//!     told(try, verdict)    … and says what came of it
+//! outward:  each stage settles, innermost first; a retry turns the walk inward again
+//!     Step::Wait(until)     backoff, timeout, deadline, overdue: one timer
+//!     Step::Cancel(try)     the attempt's time is over; the driver drops it
+//!     Step::Finish(finish)  whose result it is, and whether a fallback takes its place
+//! ```
+//!
+//! A flow is a few words on the driver's stack. It allocates nothing and holds at most one ticket; a driver whose
+//! caller goes away calls [`Flow::abandon`].
+
+use crate::breaker::{CircuitBreaker, State, Watched};
+use crate::pipeline::{FallbackOn, Pipeline, Stage};
+use crate::retry::{Budget, Settings};
+use crate::{Failure, Outcome, Rejection, Rng, Time, Verdict};
+
+/// Where a flow finds the circuit of an endpoint.
+pub trait Circuits {
+    /// The circuit of the `endpoint`-th endpoint.
+    fn circuit(&self, endpoint: usize) -> &CircuitBreaker;
+}
+
+impl Circuits for CircuitBreaker {
+    #[inline(always)]
+    fn circuit(&self, _: usize) -> &CircuitBreaker {
+        self
+    }
+}
+
+/// What a driver lends a flow for one step.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The present moment.
+    pub now: Time,
+    /// For backoff's jitter.
+    pub rng: &'a mut Rng,
+}
+
+/// One attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// Which endpoint to call.
+    pub endpoint: usize,
+    /// Which attempt of the call it is; the first is 1.
+    pub attempt: u32,
+}
+
+/// What a driver must do next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use]
+pub enum Step {
+    /// Make this attempt, then call [`Flow::told`].
+    Call(Try),
+    /// Give this attempt up. It is settled already.
+    Cancel(Try),
+    /// Nothing to do until then, or until the attempt in flight ends.
+    Wait(Time),
+    /// The walk is over.
+    Finish(Finish),
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finish {
+    /// Whose result it is.
+    pub end: End,
+    /// Whether a fallback takes its place.
+    pub fallback: bool,
+}
+
+/// Whose result a call has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    /// The last attempt's own.
+    Result,
+    /// The last attempt ran into its timeout.
+    TimedOut,
+    /// The whole call ran into its deadline.
+    DeadlineExceeded,
+    /// A policy refused it.
+    Rejected(Rejection),
+}
+
+/// One call's walk through a pipeline.
+#[derive(Debug)]
+pub struct Flow {
+    at: At,
+    depth: usize,
+    replayable: bool,
+    /// The driver cannot wake: the breaker watches for hung calls itself.
+    watched: bool,
+    /// An attempt's clocks are running.
+    running: bool,
+    /// The response head has come; the verdict on the body is open.
+    headed: bool,
+    held: Option<Watched>,
+    tail: Option<Tail>,
+    endpoint: usize,
+    /// Endpoints that the balancer chooses from; 1 without one.
+    endpoints: usize,
+    /// Endpoints whose circuits have refused this attempt.
+    refused_by: usize,
+    attempts: u32,
+    began: Time,
+    /// The longest attempt under the held ticket, in nanoseconds.
+    longest: u64,
+    timeout: u64,
+    deadline: Time,
+    cut_at: Time,
+    overdue_at: Time,
+    last: Option<Carried>,
+    fallback: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Start,
+    Inward,
+    Calling,
+    Sleeping(Time),
+    Outward(Carried),
+}
+
+/// What is carried outward.
+#[derive(Clone, Copy, Debug)]
+enum Carried {
+    Verdict(Verdict),
+    TimedOut,
+    /// The deadline came while an attempt was on the wire; whether that speaks against the dependency.
+    Deadline {
+        failure: bool,
+    },
+    Rejected(Rejection),
+}
+
+impl Carried {
+    fn outcome(self) -> Outcome {
+        match self {
+            Carried::Verdict(verdict) => verdict.outcome,
+            Carried::TimedOut | Carried::Deadline { failure: true } => Outcome::Failure(Failure::Timeout),
+            Carried::Deadline { failure: false } => Outcome::Cancelled,
+            Carried::Rejected(_) => Outcome::Ignored,
+        }
+    }
+
+    fn end(self) -> End {
+        match self {
+            Carried::Verdict(_) => End::Result,
+            Carried::TimedOut => End::TimedOut,
+            Carried::Deadline { .. } => End::DeadlineExceeded,
+            Carried::Rejected(rejection) => End::Rejected(rejection),
+        }
+    }
+
+    fn falls_back(self, on: FallbackOn) -> bool {
+        match self {
+            Carried::Rejected(_) => true,
+            Carried::Verdict(Verdict { outcome: Outcome::Failure(_), .. }) => on == FallbackOn::Failed,
+            Carried::TimedOut | Carried::Deadline { .. } => on == FallbackOn::Failed,
+            Carried::Verdict(_) => false,
+        }
+    }
+}
+
+impl Flow {
+    /// A walk that has not begun. `replayable` says whether the call may be attempted twice.
+    #[inline(always)]
+    pub fn new(replayable: bool) -> Self {
+        Flow {
+            at: At::Start,
+            depth: 0,
+            replayable,
+            watched: false,
+            running: false,
+            headed: false,
+            held: None,
+            tail: None,
+            endpoint: 0,
+            endpoints: 1,
+            refused_by: 0,
+            attempts: 0,
+            began: Time::ZERO,
+            longest: 0,
+            timeout: u64::MAX,
+            deadline: Time::NEVER,
+            cut_at: Time::NEVER,
+            overdue_at: Time::NEVER,
+            last: None,
+            fallback: false,
+        }
+    }
+
+    /// A walk whose driver cannot be woken while an attempt runs.
+    #[inline(always)]
+    pub fn blocking(replayable: bool) -> Self {
+        Flow { watched: true, ..Flow::new(replayable) }
+    }
+
+    /// Brings the call's deadline forward to `at`, for callers that bring one of their own.
+    pub fn due_by(&mut self, at: Time) {
+        self.deadline = self.deadline.min(at);
+    }
+
+    /// The attempt in flight has come to this.
+    #[inline(always)]
+    pub fn told(&mut self, _: Try, verdict: Verdict) {
+        if let At::Calling = self.at {
+            self.at = At::Outward(Carried::Verdict(verdict));
+        }
+    }
+
+    /// The attempt's response head has come. After a good one the body's fate is still open: the walk ends, and
+    /// [`Flow::tail`] carries the ticket on.
+    #[inline(always)]
+    pub fn told_head(&mut self, of: Try, verdict: Verdict) {
+        self.headed = true;
+        self.told(of, verdict);
+    }
+
+    /// What is left to settle when the body ends, after a walk that finished with a good response head.
+    pub fn tail(&mut self) -> Option<Tail> {
+        self.tail.take()
+    }
+
+    /// What to do next. Ask after every input, until it answers [`Step::Wait`] or [`Step::Finish`].
+    #[inline]
+    pub fn next(&mut self, pipeline: &Pipeline, circuits: &impl Circuits, cx: &mut Cx<'_>) -> Step {
+        let stages = pipeline.stages();
+        loop {
+            match self.at {
+                At::Start => self.at = At::Inward,
+                At::Inward => match stages.get(self.depth) {
+                    Some(stage) => self.enter(stage, circuits, cx),
+                    None => return Step::Call(self.begin(circuits, cx.now)),
+                },
+                At::Calling => match self.wait_for_attempt(circuits, cx.now) {
+                    Some(step) => return step,
+                    None => return Step::Wait(self.deadline.min(self.cut_at).min(self.overdue_at)),
+                },
+                At::Sleeping(until) => match self.last {
+                    Some(last) if cx.now >= self.deadline => self.at = At::Outward(last),
+                    _ if cx.now >= until => self.at = At::Inward,
+                    _ => return Step::Wait(until.min(self.deadline)),
+                },
+                At::Outward(carried) => match self.depth.checked_sub(1) {
+                    Some(depth) => {
+                        self.end_attempt(cx.now);
+                        self.depth = depth;
+                        self.leave(&stages[depth], carried, circuits, cx);
+                    }
+                    None => {
+                        let fallback = self.fallback;
+                        return Step::Finish(Finish { end: carried.end(), fallback });
+                    }
+                },
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, stage: &Stage, circuits: &impl Circuits, cx: &Cx<'_>) {
+        match stage {
+            Stage::Fallback(_) => {}
+            // Fixed when the call first comes here: neither a retry nor another endpoint gives it more time.
+            Stage::Deadline(span) if self.deadline == Time::NEVER => self.deadline = cx.now.plus_nanos(*span),
+            Stage::Deadline(_) => {}
+            Stage::Pick(robin) => {
+                self.endpoints = robin.endpoints();
+                self.endpoint = if self.attempts == 0 { robin.pick() } else { self.next_endpoint() };
+            }
+            Stage::Retry { budget, .. } => {
+                if let (0, Some(budget)) = (self.attempts, budget) {
+                    budget.first_try();
+                }
+            }
+            Stage::Timeout(span) => self.timeout = *span,
+            Stage::Breaker => {
+                let circuit = circuits.circuit(self.endpoint);
+                let asked = if self.watched {
+                    circuit.admit_watched(cx.now)
+                } else {
+                    circuit.admit(cx.now).map(Watched::by_driver)
+                };
+                match asked {
+                    Ok(ticket) => self.held = Some(ticket),
+                    Err(rejection) => {
+                        self.at = At::Outward(Carried::Rejected(rejection));
+                        return;
+                    }
+                }
+                self.longest = 0;
+            }
+        }
+        self.depth += 1;
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, circuits: &impl Circuits, now: Time) -> Try {
+        self.attempts += 1;
+        self.began = now;
+        self.running = true;
+        self.cut_at = now.plus_nanos(self.timeout);
+        let circuit = circuits.circuit(self.endpoint);
+        if let Some(held) = &mut self.held {
+            if self.attempts > 1 {
+                circuit.next_attempt(held, self.watched, now);
+            }
+            if !self.watched && !held.ticket().is_probe() {
+                self.overdue_at = now.plus_nanos(circuit.slow_nanos());
+            }
+        }
+        self.at = At::Calling;
+        Try { endpoint: self.endpoint, attempt: self.attempts }
+    }
+
+    /// Looks after an attempt in flight.
+    fn wait_for_attempt(&mut self, circuits: &impl Circuits, now: Time) -> Option<Step> {
+        let attempt = Try { endpoint: self.endpoint, attempt: self.attempts };
+        let circuit = circuits.circuit(self.endpoint);
+        if now >= self.cut_at {
+            self.at = At::Outward(Carried::TimedOut);
+            return Some(Step::Cancel(attempt));
+        }
+        if now >= self.deadline {
+            let enough = self.timeout.min(circuit.slow_nanos());
+            let failure = now.nanos_since(self.began) >= enough;
+            self.at = At::Outward(Carried::Deadline { failure });
+            return Some(Step::Cancel(attempt));
+        }
+        if now >= self.overdue_at {
+            self.overdue_at = Time::NEVER;
+            if let Some(held) = &mut self.held {
+                circuit.overdue(held.ticket_mut(), now);
+            }
+        }
+        None
+    }
+
+    /// Stops the attempt's clocks. Idempotent.
+    #[inline(always)]
+    fn end_attempt(&mut self, now: Time) {
+        if self.running {
+            self.running = false;
+            self.longest = self.longest.max(now.nanos_since(self.began));
+            (self.cut_at, self.overdue_at) = (Time::NEVER, Time::NEVER);
+        }
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, stage: &Stage, carried: Carried, circuits: &impl Circuits, cx: &mut Cx<'_>) {
+        match stage {
+            Stage::Fallback(on) => self.fallback = carried.falls_back(*on),
+            Stage::Pick(_) => self.leave_pick(carried),
+            Stage::Breaker => self.settle(circuits, carried.outcome(), cx.now),
+            Stage::Retry { settings, budget } => {
+                self.leave_retry(settings, budget.as_ref(), carried, circuits, cx);
+            }
+            Stage::Deadline(_) | Stage::Timeout(_) => {}
+        }
+    }
+
+    #[inline(always)]
+    fn settle(&mut self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
+        let Some(held) = self.held.take() else { return };
+        let circuit = circuits.circuit(self.endpoint);
+        let held = held.timed_from(now.minus_nanos(self.longest));
+        if self.headed && outcome == Outcome::Success {
+            let settle_by = now.plus_nanos(circuit.slow_nanos());
+            circuit.hear(held.ticket(), settle_by);
+            let (endpoint, elapsed) = (self.endpoint, self.longest);
+            self.tail = Some(Tail { held, endpoint, elapsed, settle_by });
+        } else {
+            circuit.settle_watched(held, outcome, now);
+        }
+    }
+
+    /// Another endpoint, when this one's circuit rejects; the earliest way out, when all do.
+    fn leave_pick(&mut self, carried: Carried) {
+        let Carried::Rejected(rejection) = carried else { return };
+        let earliest = match self.last {
+            Some(Carried::Rejected(other)) if other.retry_at < rejection.retry_at => other,
+            _ => rejection,
+        };
+        self.refused_by += 1;
+        if self.refused_by < self.endpoints {
+            if !matches!(self.last, Some(Carried::Verdict(_) | Carried::TimedOut)) {
+                self.last = Some(Carried::Rejected(earliest));
+            }
+            self.endpoint = self.next_endpoint();
+            self.depth += 1;
+            self.at = At::Inward;
+        } else {
+            self.at = At::Outward(Carried::Rejected(earliest));
+        }
+    }
+
+    fn leave_retry(
+        &mut self,
+        settings: &Settings,
+        budget: Option<&Budget>,
+        carried: Carried,
+        circuits: &impl Circuits,
+        cx: &mut Cx<'_>,
+    ) {
+        let asked = match carried {
+            Carried::Verdict(Verdict { outcome: Outcome::Failure(kind), retryable: true }) => {
+                kind.retry_after()
+            }
+            Carried::TimedOut => None,
+            Carried::Rejected(_) => {
+                // A retry that no circuit admits leaves the result that was there.
+                if let Some(last @ (Carried::Verdict(_) | Carried::TimedOut)) = self.last {
+                    self.at = At::Outward(last);
+                }
+                return;
+            }
+            _ => return,
+        };
+        if !self.replayable
+            || self.attempts >= settings.config().max_attempts
+            || !self.may_return(circuits, cx.now)
+        {
+            return;
+        }
+        let backoff = settings.config().backoff.wait(self.attempts, cx.rng);
+        let until = cx.now.plus_nanos(backoff).max(asked.map_or(cx.now, |wait| cx.now + wait));
+        if until >= self.deadline || !budget.is_none_or(|budget| budget.withdraw(cx.now)) {
+            return;
+        }
+        self.last = Some(carried);
+        self.refused_by = 0;
+        self.depth += 1;
+        self.at = At::Sleeping(until);
+    }
+
+    /// Whether the circuit would have another attempt: not from a probe, not under a ticket whose epoch is over, and
+    /// not when it is open and there is nowhere else to go.
+    fn may_return(&self, circuits: &impl Circuits, now: Time) -> bool {
+        let circuit = circuits.circuit(self.endpoint);
+        match &self.held {
+            Some(held) => !held.ticket().is_probe() && circuit.epoch() == held.ticket().epoch(),
+            None => self.endpoints > 1 || circuit.state(now) != State::Open,
+        }
+    }
+
+    fn next_endpoint(&self) -> usize {
+        (self.endpoint + 1) % self.endpoints
+    }
+
+    /// The caller is gone: gives everything back. An attempt in flight counts as cancelled, a call between two
+    /// attempts as what the last one was.
+    pub fn abandon(mut self, circuits: &impl Circuits, now: Time) {
+        let outcome = match (self.at, self.last) {
+            (At::Sleeping(_), Some(last)) => last.outcome(),
+            _ => Outcome::Cancelled,
+        };
+        self.end_attempt(now);
+        self.headed = false;
+        self.settle(circuits, outcome, now);
+    }
+}
+
+/// A good response head's body, on its way to the caller. No retry and no fallback any more; only the verdict is open.
+#[derive(Debug)]
+#[must_use = "a tail that is not settled is a call that never ended"]
+pub struct Tail {
+    held: Watched,
+    endpoint: usize,
+    elapsed: u64,
+    settle_by: Time,
+}
+
+impl Tail {
+    /// Settle with a success at this moment if the body has not ended by then: a stream may last for ever.
+    pub fn settle_by(&self) -> Time {
+        self.settle_by
+    }
+
+    /// The body has come to this. The slow clock stopped at the head.
+    pub fn settle(self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
+        let held = self.held.timed_from(now.minus_nanos(self.elapsed));
+        circuits.circuit(self.endpoint).settle_watched(held, outcome, now);
+    }
+}
