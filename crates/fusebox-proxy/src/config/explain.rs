@@ -1,0 +1,223 @@
+//! The plan as a person reads it: the chain of each route, in order, with what each stage does.
+
+use super::breaker::preset_name;
+use super::duration::show;
+use super::plan::{Endpoint, Fallback, Key, Match, Plan, Route, Service};
+use super::retry::jitter_name;
+use fusebox_core::breaker::{
+    CancelCountsAs, Config, HalfOpen, SlowCountsAs, StreakReset, WaitStrategy, Window,
+};
+use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
+use fusebox_core::retry;
+use http::header::CONTENT_TYPE;
+use std::fmt::{self, Write};
+
+/// Columns of a terminal that text is fitted to.
+const WIDTH: usize = 100;
+/// Where a stage's text begins.
+const INDENT: usize = 12;
+
+impl Plan {
+    /// The chain of each service and route, in order, with the settings of each stage, then the warnings.
+    pub fn explain(&self) -> String {
+        let mut page = Page(String::new());
+        page.item("admin", &self.admin.map_or("off".into(), |admin| admin.to_string()));
+        for listener in &self.listeners {
+            page.item("listener", &listener.to_string());
+        }
+        for service in &self.services {
+            for route in service.own_route().into_iter().chain(service.inner_routes()) {
+                page.route(service, route);
+            }
+        }
+        if !self.warnings.is_empty() {
+            page.0.push_str("\nwarnings\n");
+            self.warnings.iter().for_each(|warning| page.wrapped("  ", 4, warning));
+        }
+        page.0
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn item(&mut self, name: &str, text: &str) {
+        self.wrapped(&format!("{name:INDENT$}"), INDENT, text);
+    }
+
+    fn stage(&mut self, name: &str, text: &str) {
+        self.wrapped(&format!("  {name:0$}", INDENT - 2), INDENT, text);
+    }
+
+    /// `text` after `first`, its further lines indented, broken between words.
+    fn wrapped(&mut self, first: &str, indent: usize, text: &str) {
+        self.0.push_str(first);
+        let mut column = first.chars().count();
+        for (i, word) in text.split(' ').enumerate() {
+            let length = word.chars().count();
+            if i > 0 && column + 1 + length > WIDTH {
+                self.0.push('\n');
+                self.0.extend(std::iter::repeat_n(' ', indent));
+                column = indent;
+            } else if i > 0 {
+                self.0.push(' ');
+                column += 1;
+            }
+            self.0.push_str(word);
+            column += length;
+        }
+        self.0.push('\n');
+    }
+
+    fn route(&mut self, service: &Service, route: &Route) {
+        let policies = &route.policies;
+        let _ = write!(self.0, "\n{}  {}\n", route.name, route.matches);
+        let pipeline = Pipeline::new(policies.pipeline(service.endpoints.len()));
+        let names = pipeline.stages().iter().map(Stage::name).chain(["Service"]);
+        self.wrapped("  ", 2, &names.collect::<Vec<_>>().join(" \u{203a} "));
+        for stage in pipeline.stages() {
+            match stage {
+                Stage::Fallback(_) => {
+                    policies.fallback.iter().for_each(|fallback| self.stage("Fallback", &answer(fallback)));
+                }
+                Stage::Pick(robin) => {
+                    self.stage("Balancer", &format!("round robin over {} endpoints", robin.endpoints()));
+                }
+                Stage::Breaker => self.breaker(service, route),
+                Stage::Retry { settings, .. } => self.stage("Retry", &attempts(settings.config())),
+                Stage::Deadline(_) => {
+                    let end = policies.deadline.map(show).unwrap_or_default();
+                    self.stage("Deadline", &format!("{end} for the whole call"));
+                }
+                Stage::Timeout(_) => {
+                    let end = policies.call_timeout.map(show).unwrap_or_default();
+                    self.stage("Timeout", &format!("{end} for one attempt"));
+                }
+                other => self.stage(other.name(), "on"),
+            }
+        }
+        let endpoints: Vec<_> = service.endpoints.iter().map(Endpoint::to_string).collect();
+        self.stage("Service", &endpoints.join(", "));
+    }
+
+    fn breaker(&mut self, service: &Service, route: &Route) {
+        let policies = &route.policies;
+        if policies.circuit != route.name {
+            return self.stage("Breaker", &format!("the circuits of {}", policies.circuit));
+        }
+        let settings = &policies.breaker;
+        let config = settings.config();
+        self.stage("Breaker", &format!("preset {}; {}", preset_name(policies.preset), trips(config)));
+        if let Some(slow) = settings.slow_call_duration() {
+            let hung = if settings.watches_hung_calls() { ", those in flight included" } else { "" };
+            let failure =
+                if config.slow_counts_as == SlowCountsAs::Failure { ", and then also failed" } else { "" };
+            self.stage("", &format!("a call is slow from {} on{hung}{failure}", show(slow)));
+        }
+        self.stage("", &format!("stays open {}; {}", wait(config), streak(config)));
+        self.stage("", &probes(config, &show(settings.probe_lease())));
+        if config.cancel_counts_as == CancelCountsAs::Failure {
+            self.stage("", "a cancelled call counts as failed");
+        }
+        let circuits = service.endpoints.iter().map(|endpoint| policies.circuit_name(service, endpoint));
+        let mut circuits = circuits.collect::<Vec<_>>().join(", ");
+        if let Some(Key::Header(header)) = &policies.breaker_key {
+            let _ = write!(circuits, ", each by {header}, at most {}", policies.max_circuits);
+        }
+        let one = service.endpoints.len() == 1 && policies.breaker_key.is_none();
+        self.stage("", &format!("{} {circuits}", if one { "circuit" } else { "circuits" }));
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.host.as_deref().unwrap_or(""), self.path_prefix)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.base_path)?;
+        match (&self.region, &self.zone) {
+            (Some(place), None) | (None, Some(place)) => write!(f, " ({place})"),
+            (Some(region), Some(zone)) => write!(f, " ({region}/{zone})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn answer(fallback: &Fallback) -> String {
+    let on = match fallback.on {
+        FallbackOn::Failed => "on a rejection or a failure",
+        FallbackOn::Rejected => "on a rejection",
+    };
+    let kind = fallback.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.map(|kind| format!(" of {kind}")).unwrap_or_default();
+    format!("{on}: {} with {} bytes{kind}", fallback.status.as_u16(), fallback.body.len())
+}
+
+fn attempts(retry: &retry::Config) -> String {
+    let backoff = retry.backoff;
+    let waits = format!("{} \u{d7}{} up to {}", show(backoff.base), backoff.multiplier, show(backoff.max));
+    let budget = retry.budget.map_or("no budget".into(), |budget| {
+        format!("budget {} of first tries + {}/s", percent(budget.ratio), budget.floor_per_second)
+    });
+    let attempts = retry.max_attempts;
+    format!("up to {attempts} attempts; waits {waits}, jitter {}; {budget}", jitter_name(backoff.jitter))
+}
+
+fn trips(config: &Config) -> String {
+    let window = match config.window {
+        Window::Calls(calls) => format!("the last {calls} calls"),
+        Window::Time(span) => show(span),
+    };
+    let mut rules = Vec::new();
+    rules.extend(config.consecutive_failures.map(|run| format!("{run} failures in a row")));
+    rules.extend(config.failure_count.map(|count| format!("{count} failures in {window}")));
+    let shares = [(config.failure_rate, "failed"), (config.slow_call_rate, "slow")];
+    let shares = shares.into_iter().filter_map(|(rate, what)| Some(format!("{} {what}", percent(rate?))));
+    let shares = shares.collect::<Vec<_>>().join(" or ");
+    if !shares.is_empty() {
+        rules.push(format!("{shares} of {} or more calls in {window}", config.minimum_calls));
+    }
+    format!("opens at {}", rules.join(", at "))
+}
+
+fn wait(config: &Config) -> String {
+    let wait = &config.wait_in_open;
+    let rule = match wait.strategy {
+        WaitStrategy::Fixed(span) => show(span),
+        WaitStrategy::Exponential { base, multiplier, max } => {
+            format!("{}, next time \u{d7}{multiplier}, up to {}", show(base), show(max))
+        }
+        WaitStrategy::Adaptive { percentile, base, max } => {
+            let (base, max) = (show(base), show(max));
+            format!("as long as {} of its recoveries took, {base} to {max}", percent(percentile))
+        }
+    };
+    if wait.jitter > 0.0 { format!("{rule}, \u{b1}{}", percent(wait.jitter)) } else { rule }
+}
+
+fn streak(config: &Config) -> String {
+    match config.streak_reset {
+        StreakReset::AtClose => "a close ends the streak".into(),
+        StreakReset::AfterWaits(waits) => format!("{waits} waits closed end the streak"),
+    }
+}
+
+fn probes(config: &Config, lease: &str) -> String {
+    let verdict = match config.half_open {
+        HalfOpen::Count { success_threshold, probe_failures } => {
+            format!("closes at {success_threshold} good, opens at {probe_failures} bad")
+        }
+        HalfOpen::Sample { sample, failure_rate } => {
+            format!("closes when less than {} of {sample} were bad", percent(failure_rate))
+        }
+    };
+    let limit = config.half_open_limit.map(|limit| format!(", {} for all", show(limit))).unwrap_or_default();
+    format!("then {} probes at once, {lease} each{limit}; {verdict}", config.half_open_probes)
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 1_000_000.0).round() / 10_000.0)
+}

@@ -1,0 +1,74 @@
+//! The configuration: a TOML file in, a checked [`Plan`] out.
+//!
+//! Reading is a walk over the parsed file by small typed readers (`reader.rs`), not a derived deserializer: a
+//! reader knows the place, the key and what would be accepted, reports it and reads on, so one run names every
+//! error with its line. What the core's own checks refuse is traced back to the key that set it. What is read
+//! is listed once, in [`keys`]; everything else is an error, with a suggestion where a word comes near.
+//!
+//! ```
+//! let text = r#"
+//!     [[service]]
+//!     name = "payments"
+//!     endpoints = ["http://127.0.0.1:7001"]
+//!     [service.breaker]
+//!     failure_rat = 0.5
+//! "#;
+//! let errors = fusebox_proxy::config::Plan::parse("fusebox.toml", text).expect_err("a slip");
+//! assert!(errors.to_string().contains(r#"did you mean "failure_rate"?"#));
+//! ```
+
+mod breaker;
+mod duration;
+mod endpoint;
+mod error;
+mod explain;
+mod fallback;
+pub mod keys;
+mod listen;
+mod plan;
+mod policies;
+mod reader;
+mod retry;
+mod service;
+mod upstreams;
+mod warnings;
+
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
+pub use plan::{Endpoint, Fallback, Key, Limits, Match, Plan, Policies, Route, Service};
+
+use error::Errors;
+use reader::Table;
+use toml::de::DeTable;
+
+impl Plan {
+    /// Reads and checks the configuration `text`; `file_name` stands in the errors.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in the order of the file. A file that is no TOML is read no further than that.
+    pub fn parse(file_name: &str, text: &str) -> Result<Plan, ConfigErrors> {
+        let errors = Errors::new(file_name, text);
+        let (document, faults) = DeTable::parse_recoverable(text);
+        for fault in faults {
+            let at = fault.span().unwrap_or(text.len()..text.len());
+            errors.add(at, String::new(), format!("not TOML: {}", fault.message()));
+        }
+        if errors.any() {
+            errors.finish()?;
+        }
+        let errors = Errors::new(file_name, text);
+        let plan = read(&errors, document.get_ref());
+        errors.finish().map(|()| plan)
+    }
+}
+
+fn read<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>) -> Plan {
+    let top = Table::top(errors, document, &keys::TOP);
+    let admin = listen::admin(&top);
+    let listeners = listen::listeners(&top, admin);
+    let limits = listen::limits(&top);
+    let (services, unbounded) = service::read(&top, &listeners);
+    let plan = Plan { admin, listeners, services, limits, warnings: Vec::new() };
+    Plan { warnings: warnings::of(&plan, &unbounded), ..plan }
+}

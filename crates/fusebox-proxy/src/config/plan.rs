@@ -1,0 +1,200 @@
+//! The checked configuration: what the proxy runs on.
+//!
+//! Everything here has passed every check; nothing downstream asks again whether a value makes sense.
+
+use bytes::Bytes;
+use fusebox_core::breaker::{self, Preset};
+use fusebox_core::pipeline::{self, FallbackOn, Order};
+use fusebox_core::retry;
+use http::{HeaderMap, HeaderName, StatusCode};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the admin interface listens; `None` when it is switched off.
+    pub admin: Option<SocketAddr>,
+    /// Where clients connect.
+    pub listeners: Vec<SocketAddr>,
+    /// What is protected, in the order written.
+    pub services: Vec<Service>,
+    /// Bounds on connections.
+    pub limits: Limits,
+    /// What is doubtful, a sentence each. None of it keeps the plan from working.
+    pub warnings: Vec<String>,
+}
+
+/// Bounds on connections, clients' and upstreams'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Time to connect to an endpoint.
+    pub connect_timeout: Duration,
+    /// Time for a client to send a request's head.
+    pub header_timeout: Duration,
+    /// Longest silence within a body, either way.
+    pub body_idle_timeout: Duration,
+    /// Grace for calls in flight at shutdown.
+    pub drain: Duration,
+    /// Client connections at once.
+    pub max_connections: usize,
+    /// Largest head of a request or a response, in bytes.
+    pub max_header_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connect_timeout: Duration::from_secs(1),
+            header_timeout: Duration::from_secs(10),
+            body_idle_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            max_connections: 10_000,
+            max_header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// One protected dependency.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// Where it runs; never empty.
+    pub endpoints: Vec<Endpoint>,
+    /// What reaches it under which policies, most specific first. One of them is the service's own match and
+    /// bears its name.
+    pub routes: Vec<Route>,
+}
+
+impl Service {
+    /// The route of the service's own match.
+    pub fn own_route(&self) -> Option<&Route> {
+        self.routes.iter().find(|route| route.name == self.name)
+    }
+
+    /// The routes in it, most specific first.
+    pub fn inner_routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(|route| route.name != self.name)
+    }
+}
+
+/// One place where a service runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// `host:port`, an IPv6 address in brackets.
+    pub authority: String,
+    /// The host alone, an IPv6 address without brackets: what a resolver takes.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Stands before every path sent there; empty or `/like/this`.
+    pub base_path: String,
+    /// Where it runs, for the balancer.
+    pub region: Option<String>,
+    /// Where in the region it runs, for the balancer.
+    pub zone: Option<String>,
+}
+
+/// Calls that share their policies.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// `payments` for a service's own match, `payments/capture` for a route in it.
+    pub name: String,
+    /// Which calls.
+    pub matches: Match,
+    /// What stands before them.
+    pub policies: Policies,
+}
+
+/// Which calls a route takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Match {
+    /// The host asked for, in lower case, without a port; `None` for any.
+    pub host: Option<String>,
+    /// The path or its beginning, in whole segments: `/` or `/like/this`.
+    pub path_prefix: String,
+}
+
+impl Match {
+    /// Whether a call for `host` (in lower case, without a port) and `path` is one of these.
+    pub fn accepts(&self, host: Option<&str>, path: &str) -> bool {
+        let prefix = self.path_prefix.trim_end_matches('/');
+        let same_host = self.host.is_none() || self.host.as_deref() == host;
+        let rest = path.strip_prefix(prefix);
+        same_host && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    }
+
+    /// Orders matches: of two that accept a call, the greater is the more specific. A host outweighs any path.
+    pub fn specificity(&self) -> (bool, usize) {
+        (self.host.is_some(), self.path_prefix.trim_end_matches('/').len())
+    }
+}
+
+/// What stands before a route's calls.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    /// Which policy stands outside which.
+    pub order: Order,
+    /// The time of one attempt.
+    pub call_timeout: Option<Duration>,
+    /// The time of the whole call.
+    pub deadline: Option<Duration>,
+    /// The circuit's base name: the route's own if it writes a breaker, else its service's. Routes with the same
+    /// name share their circuits.
+    pub circuit: String,
+    /// The circuit's settings.
+    pub breaker: breaker::Settings,
+    /// The preset the settings started from.
+    pub preset: Preset,
+    /// What a call must carry to have a circuit of its own.
+    pub breaker_key: Option<Key>,
+    /// Most circuits by key; later keys share one.
+    pub max_circuits: usize,
+    /// Further attempts.
+    pub retry: Option<retry::Settings>,
+    /// What is answered instead of a rejection or a failure.
+    pub fallback: Option<Fallback>,
+}
+
+impl Policies {
+    /// The name of the circuit before `endpoint` of `service`, without a key.
+    pub fn circuit_name(&self, service: &Service, endpoint: &Endpoint) -> String {
+        match service.endpoints.as_slice() {
+            [_] => self.circuit.clone(),
+            _ => format!("{}/{}", self.circuit, endpoint.authority),
+        }
+    }
+
+    /// The stages these policies make before this many endpoints.
+    pub fn pipeline(&self, endpoints: usize) -> pipeline::Config {
+        pipeline::Config {
+            order: self.order,
+            deadline: self.deadline,
+            timeout: self.call_timeout,
+            retry: self.retry.clone(),
+            fallback: self.fallback.as_ref().map(|fallback| fallback.on),
+            endpoints,
+        }
+    }
+}
+
+/// What tells callers apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The value of a request header.
+    Header(HeaderName),
+}
+
+/// An answer kept ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// What it stands in for.
+    pub on: FallbackOn,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}

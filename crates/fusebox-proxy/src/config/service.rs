@@ -1,0 +1,185 @@
+//! `[[service]]` and `[[service.route]]`: what is protected, and which calls reach it.
+
+use super::keys::{BALANCER, MATCH, ROUTE, SERVICE};
+use super::plan::{Match, Policies, Route, Service};
+use super::reader::{Entry, Table};
+use super::{endpoint, policies};
+use std::cmp::Reverse;
+use std::net::SocketAddr;
+
+const NAME: &str = "a name of letters, digits, dots, dashes and underscores, up to 64";
+const SERVICES: &str = "at least one [[service]] with a name and endpoints";
+const MATCHES: &str = "a table, as { path_prefix = \"/payments\" }, { host = \"pay.example\" } or both";
+const PREFIX: &str = "a path from \"/\" on, without a query, empty or dotted segments";
+const HOST: &str = "a host's name without scheme, port or path, as \"pay.example\"";
+
+/// The services of the file, without what is wrong with them, and the names of those whose number of circuits
+/// nobody thought of.
+pub(super) fn read(top: &Table<'_>, listeners: &[SocketAddr]) -> (Vec<Service>, Vec<String>) {
+    let mut taken = Taken::default();
+    let Some(entry) = top.entry("service") else {
+        top.missing("service", SERVICES);
+        return (Vec::new(), Vec::new());
+    };
+    let list = entry.list(SERVICES).unwrap_or_default();
+    if list.is_empty() && entry.is_list() {
+        entry.refuse(SERVICES);
+    }
+    let services = list.iter().filter_map(|element| service(element, listeners, &mut taken)).collect();
+    (services, taken.unbounded)
+}
+
+/// Names and matches that are given away.
+#[derive(Default)]
+struct Taken {
+    names: Vec<String>,
+    matches: Vec<(Match, String)>,
+    /// Who has a circuit by key and says nothing of their number.
+    unbounded: Vec<String>,
+}
+
+impl Taken {
+    fn name(&mut self, table: &Table<'_>, name: &str) {
+        if table.find("breaker.key").is_some() && table.find("breaker.max_circuits").is_none() {
+            self.unbounded.push(name.into());
+        }
+        if self.names.iter().any(|known| known == name) {
+            table.fault("name", &format!("found {name:?} again, accepted: a name of its own"));
+        }
+        self.names.push(name.into());
+    }
+
+    fn matches(&mut self, table: &Table<'_>, matches: &Match, name: &str) {
+        if let Some((_, owner)) = self.matches.iter().find(|(known, _)| known == matches) {
+            let found = format!("found the same match as {owner:?}");
+            table.fault("match", &format!("{found}, accepted: a host or path prefix that no other has"));
+        }
+        self.matches.push((matches.clone(), name.into()));
+    }
+}
+
+fn service(element: &Entry<'_>, listeners: &[SocketAddr], taken: &mut Taken) -> Option<Service> {
+    let table = element.table(&SERVICE, SERVICES)?;
+    let endpoints = endpoint::read(&table, listeners);
+    balancer(&table);
+    if table.entry("name").is_none() {
+        table.missing("name", NAME);
+    }
+    let name = table.entry("name").and_then(|e| name(&e)).unwrap_or_default();
+    if !name.is_empty() {
+        taken.name(&table, &name);
+    }
+    let matches = match table.entry("match") {
+        None => Some(Match { host: None, path_prefix: "/".into() }),
+        Some(e) => matches(&e, None),
+    };
+    if let Some(matches) = &matches {
+        taken.matches(&table, matches, &name);
+    }
+    let policies = policies::read(&table, &name, None);
+    let mut routes = Vec::new();
+    for element in
+        table.entry("route").and_then(|e| e.list("tables, as [[service.route]]")).unwrap_or_default()
+    {
+        routes.extend(route(&element, &name, matches.as_ref(), policies.as_ref(), taken));
+    }
+    routes.push(Route { name: name.clone(), matches: matches?, policies: policies? });
+    routes.sort_by_key(|route| Reverse(route.matches.specificity()));
+    Some(Service { name, endpoints, routes })
+}
+
+fn route(
+    element: &Entry<'_>,
+    service: &str,
+    outer: Option<&Match>,
+    inherited: Option<&Policies>,
+    taken: &mut Taken,
+) -> Option<Route> {
+    let table = element.table(&ROUTE, "tables, as [[service.route]]")?;
+    let own_name = table.entry("name").map(|e| name(&e));
+    let matches = match table.entry("match") {
+        Some(e) => matches(&e, outer),
+        None => {
+            table.missing("match", MATCHES);
+            None
+        }
+    };
+    let prefix = outer.map_or("/", |outer| outer.path_prefix.as_str());
+    let name = match (own_name, &matches) {
+        (Some(name), _) => format!("{service}/{}", name?),
+        (None, Some(matches)) => format!("{service}/{}", remainder(matches, prefix)),
+        (None, None) => format!("{service}/route"),
+    };
+    let policies = policies::read(&table, &name, inherited);
+    let matches = matches?;
+    taken.name(&table, &name);
+    taken.matches(&table, &matches, &name);
+    Some(Route { name, matches, policies: policies? })
+}
+
+/// What tells a route from its service, for its name: the rest of its path, or else its host.
+fn remainder(matches: &Match, outer: &str) -> String {
+    let path = matches.path_prefix.strip_prefix(outer).unwrap_or(&matches.path_prefix).trim_matches('/');
+    match (&matches.host, path) {
+        (Some(host), "") => host.clone(),
+        (_, path) => path.into(),
+    }
+}
+
+/// A match; a route without a host has its service's.
+fn matches(entry: &Entry<'_>, outer: Option<&Match>) -> Option<Match> {
+    let table = entry.table(&MATCH, MATCHES)?;
+    let host = table.entry("host").map(|e| host(&e));
+    let path_prefix = table.entry("path_prefix").map(|e| path_prefix(&e));
+    if host.is_none() && path_prefix.is_none() {
+        entry.refuse(MATCHES);
+    }
+    let inherited = || outer.and_then(|outer| outer.host.clone());
+    let host = host.map_or_else(|| Some(inherited()), |host| host.map(Some))?;
+    let default_path = || outer.map_or("/", |outer| outer.path_prefix.as_str()).to_owned();
+    Some(Match { host, path_prefix: path_prefix.unwrap_or_else(|| Some(default_path()))? })
+}
+
+fn host(e: &Entry<'_>) -> Option<String> {
+    let text = e.text(HOST)?.to_ascii_lowercase();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let v6 = address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    if text.is_empty() || !(v6 || text.chars().all(plain)) {
+        e.refuse(HOST);
+        return None;
+    }
+    Some(text)
+}
+
+fn path_prefix(e: &Entry<'_>) -> Option<String> {
+    let text = e.text(PREFIX)?;
+    let trimmed = text.trim_end_matches('/');
+    let visible = text.chars().all(|c| c.is_ascii_graphic() && !"?#%\\".contains(c));
+    let segments = || trimmed.split('/').skip(1).all(|segment| !matches!(segment, "" | "." | ".."));
+    if !text.starts_with('/') || text.ends_with("//") || !visible || !segments() {
+        e.refuse(PREFIX);
+        return None;
+    }
+    Some(if trimmed.is_empty() { "/".into() } else { trimmed.into() })
+}
+
+fn name(e: &Entry<'_>) -> Option<String> {
+    let text = e.text(NAME)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(plain) {
+        e.refuse(NAME);
+        return None;
+    }
+    Some(text.into())
+}
+
+/// There is one way to balance for now; the key is read so that a file can say so.
+fn balancer(service: &Table<'_>) {
+    let table = service.entry("balancer").and_then(|e| e.table(&BALANCER, "a table, as [service.balancer]"));
+    let Some(strategy) = table.and_then(|table| table.entry("strategy")) else { return };
+    let only = "\"round_robin\" (other strategies are not available yet in this version)";
+    if strategy.text(only).is_some_and(|name| name != "round_robin") {
+        strategy.refuse(only);
+    }
+}

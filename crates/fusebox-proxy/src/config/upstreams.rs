@@ -1,0 +1,81 @@
+//! A plan without a file: one service, its defaults, and the endpoints it runs at.
+
+use super::breaker::MAX_CIRCUITS;
+use super::endpoint;
+use super::error::{ConfigError, ConfigErrors};
+use super::plan::{Endpoint, Limits, Match, Plan, Policies, Route, Service};
+use super::policies::CALL_TIMEOUT;
+use fusebox_core::breaker::{self, Config, Preset};
+use fusebox_core::pipeline::Order;
+use fusebox_core::retry;
+use std::net::SocketAddr;
+
+/// The name of the one service.
+const NAME: &str = "upstream";
+
+impl Plan {
+    /// One service named `upstream` that takes every call, at `urls`, with the defaults; with several, a retry
+    /// may go to another.
+    ///
+    /// # Errors
+    ///
+    /// URLs that are none, or stand twice, and addresses that collide, by the option they came by.
+    pub fn for_upstreams(
+        urls: &[String],
+        listen: SocketAddr,
+        admin: SocketAddr,
+    ) -> Result<Plan, ConfigErrors> {
+        let mut errors = Vec::new();
+        let mut refuse = |option: &str, found: &str, accepted: &str| {
+            let message = format!("found {found:?}, accepted: {accepted}");
+            errors.push(ConfigError { file: option.into(), place: None, key: String::new(), message });
+        };
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for url in urls {
+            match endpoint::parse(url) {
+                Err(accepted) => refuse("--upstream", url, accepted),
+                Ok(new) if endpoints.iter().any(|known| known.authority == new.authority) => {
+                    refuse("--upstream", url, "each endpoint once");
+                }
+                Ok(new) if endpoint::reaches(&new, &listen) => {
+                    refuse("--upstream", url, endpoint::NOT_ITSELF)
+                }
+                Ok(new) => endpoints.push(new),
+            }
+        }
+        if urls.is_empty() {
+            refuse("--upstream", "", "at least one URL, as http://127.0.0.1:7001");
+        }
+        if super::listen::collides(listen, admin) {
+            refuse("--admin", &admin.to_string(), "an address other than --listen's");
+        }
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        let call_timeout = Some(CALL_TIMEOUT);
+        let refused = |wrong: breaker::ConfigError| ConfigError {
+            file: "default".into(),
+            place: None,
+            key: wrong.field.into(),
+            message: format!("found {}, accepted: {}", wrong.found, wrong.accepted),
+        };
+        let refused = |wrong: Vec<_>| ConfigErrors(wrong.into_iter().map(refused).collect());
+        let policies = Policies {
+            order: if endpoints.len() > 1 { Order::RetryOutside } else { Order::Seed },
+            call_timeout,
+            deadline: None,
+            circuit: NAME.into(),
+            breaker: Config::default().check(call_timeout).map_err(refused)?,
+            preset: Preset::Default,
+            breaker_key: None,
+            max_circuits: MAX_CIRCUITS,
+            retry: Some(retry::Settings::default()),
+            fallback: None,
+        };
+        let matches = Match { host: None, path_prefix: "/".into() };
+        let routes = vec![Route { name: NAME.into(), matches, policies }];
+        let services = vec![Service { name: NAME.into(), endpoints, routes }];
+        let limits = Limits::default();
+        Ok(Plan { admin: Some(admin), listeners: vec![listen], services, limits, warnings: Vec::new() })
+    }
+}
