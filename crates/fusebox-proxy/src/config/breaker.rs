@@ -22,6 +22,16 @@ const ALIASES: &[(&str, &str)] = &[
     ("wait_in_open.percentile", "wait_in_open.adaptive.percentile"),
 ];
 
+/// Fields that can be switched off.
+const OFF: &[&str] = &[
+    "failure_count",
+    "consecutive_failures",
+    "failure_rate",
+    "slow_call_duration",
+    "slow_call_rate",
+    "half_open_limit",
+];
+
 /// A breaker as configured.
 pub(super) struct Breaker {
     pub(super) settings: Settings,
@@ -78,7 +88,13 @@ pub(super) fn preset_name(preset: Preset) -> &'static str {
 
 fn check(at: &Table<'_>, config: Config, preset: Preset, call_timeout: Option<Duration>) -> Option<Settings> {
     let origin = format!("from preset {:?}", preset_name(preset));
-    let report = |error: &ConfigError| at.refuse(error, &origin, ALIASES);
+    let report = |error: &ConfigError| {
+        let can_be_off =
+            OFF.contains(&error.field) && at.find(error.field).is_some_and(|entry| !entry.is_off());
+        let off = if can_be_off { ", or false for off" } else { "" };
+        let error = ConfigError { accepted: format!("{}{off}", error.accepted), ..error.clone() };
+        at.refuse(&error, &origin, ALIASES);
+    };
     config.check(call_timeout).map_err(|errors| errors.iter().for_each(report)).ok()
 }
 

@@ -107,16 +107,16 @@ impl<'t> Errors<'t> {
     }
 
     pub(super) fn add(&self, at: Range<usize>, key: String, message: String) {
-        let place = Some(self.place(&at));
-        let error = ConfigError { file: self.file.into(), place, key, message };
+        let error = self.error(&at, key, message);
         let mut found = self.found.borrow_mut();
         if !found.iter().any(|(_, known)| *known == error) {
             found.push((at.start, error));
         }
     }
 
-    pub(super) fn any(&self) -> bool {
-        !self.found.borrow().is_empty()
+    /// An error that leaves nothing else to say.
+    pub(super) fn only(&self, at: Range<usize>, message: String) -> ConfigErrors {
+        ConfigErrors(vec![self.error(&at, String::new(), message)])
     }
 
     /// All of them in the order of the file.
@@ -138,6 +138,10 @@ impl<'t> Errors<'t> {
             shown.push_str("...");
         }
         shown
+    }
+
+    fn error(&self, at: &Range<usize>, key: String, message: String) -> ConfigError {
+        ConfigError { file: self.file.into(), place: Some(self.place(at)), key, message }
     }
 
     fn place(&self, at: &Range<usize>) -> Place {

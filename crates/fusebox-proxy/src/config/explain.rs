@@ -14,6 +14,8 @@ use std::fmt::{self, Write};
 
 /// Columns of a terminal that text is fitted to.
 const WIDTH: usize = 100;
+/// A space at which a line is not broken.
+const HARD_SPACE: char = '\u{a0}';
 /// Where a stage's text begins.
 const INDENT: usize = 12;
 
@@ -63,7 +65,7 @@ impl Page {
                 self.0.push(' ');
                 column += 1;
             }
-            self.0.push_str(word);
+            self.0.extend(word.chars().map(|c| if c == HARD_SPACE { ' ' } else { c }));
             column += length;
         }
         self.0.push('\n');
@@ -215,9 +217,13 @@ fn probes(config: &Config, lease: &str) -> String {
         }
     };
     let limit = config.half_open_limit.map(|limit| format!(", {} for all", show(limit))).unwrap_or_default();
-    format!("then {} probes at once, {lease} each{limit}; {verdict}", config.half_open_probes)
+    let probes = match config.half_open_probes {
+        1 => "1 probe".into(),
+        more => format!("{more} probes"),
+    };
+    format!("then {probes} at once, {lease} each{limit}; {verdict}")
 }
 
 fn percent(share: f64) -> String {
-    format!("{} %", (share * 1_000_000.0).round() / 10_000.0)
+    format!("{}{HARD_SPACE}%", (share * 1_000_000.0).round() / 10_000.0)
 }

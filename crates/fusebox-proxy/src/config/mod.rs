@@ -50,14 +50,11 @@ impl Plan {
     pub fn parse(file_name: &str, text: &str) -> Result<Plan, ConfigErrors> {
         let errors = Errors::new(file_name, text);
         let (document, faults) = DeTable::parse_recoverable(text);
-        for fault in faults {
-            let at = fault.span().unwrap_or(text.len()..text.len());
-            errors.add(at, String::new(), format!("not TOML: {}", fault.message()));
+        // What follows the first fault is as a rule its consequence.
+        let place = |fault: &toml::de::Error| fault.span().unwrap_or(text.len()..text.len());
+        if let Some(fault) = faults.iter().min_by_key(|fault| place(fault).start) {
+            return Err(errors.only(place(fault), format!("not TOML: {}", fault.message())));
         }
-        if errors.any() {
-            errors.finish()?;
-        }
-        let errors = Errors::new(file_name, text);
         let plan = read(&errors, document.get_ref());
         errors.finish().map(|()| plan)
     }

@@ -111,7 +111,9 @@ impl<'a> Table<'a> {
 
 /// What may have been meant by an unknown key.
 fn suggestion(key: &str, keys: &Keys) -> String {
-    if let Some(near) = nearest(key, keys.known.iter().copied()) {
+    let part_of = |known: &&str| known.split('_').any(|part| part == key);
+    let near = nearest(key, keys.known.iter().copied()).or_else(|| keys.known.iter().copied().find(part_of));
+    if let Some(near) = near {
         return format!("did you mean {near:?}?");
     }
     let homes: Vec<_> = keys::ALL.iter().filter(|other| other.known.contains(&key)).collect();

@@ -49,12 +49,15 @@ impl Taken {
         self.names.push(name.into());
     }
 
-    fn matches(&mut self, table: &Table<'_>, matches: &Match, name: &str) {
-        if let Some((_, owner)) = self.matches.iter().find(|(known, _)| known == matches) {
+    /// Takes the match; whether it was free.
+    fn matches(&mut self, table: &Table<'_>, matches: &Match, name: &str) -> bool {
+        let owner = self.matches.iter().find(|(known, _)| known == matches).map(|(_, owner)| owner.clone());
+        if let Some(owner) = &owner {
             let found = format!("found the same match as {owner:?}");
             table.fault("match", &format!("{found}, accepted: a host or path prefix that no other has"));
         }
         self.matches.push((matches.clone(), name.into()));
+        owner.is_none()
     }
 }
 
@@ -105,6 +108,7 @@ fn route(
         }
     };
     let prefix = outer.map_or("/", |outer| outer.path_prefix.as_str());
+    let named = own_name.is_some();
     let name = match (own_name, &matches) {
         (Some(name), _) => format!("{service}/{}", name?),
         (None, Some(matches)) => format!("{service}/{}", remainder(matches, prefix)),
@@ -112,8 +116,10 @@ fn route(
     };
     let policies = policies::read(&table, &name, inherited);
     let matches = matches?;
-    taken.name(&table, &name);
-    taken.matches(&table, &matches, &name);
+    // The name of a match written twice would be there twice as well: one error says it.
+    if taken.matches(&table, &matches, &name) || named {
+        taken.name(&table, &name);
+    }
     Some(Route { name, matches, policies: policies? })
 }
 
