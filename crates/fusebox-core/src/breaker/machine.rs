@@ -152,6 +152,13 @@ impl Machine {
 
     fn roll(&mut self, front: &Front, now: Time) {
         if now >= self.window.ends() {
+            let seen = self.window.counts(self.passed(front));
+            if seen.failures + seen.slow > 0 && self.hold.is_none() {
+                // Successes that leave the window raise its rates, so the next completion must be judged, a fast
+                // success included. First ask, then read what has passed.
+                front.ask(true);
+                self.asked = true;
+            }
             self.window.roll(self.passed(front), now);
             front.set_due(self.due());
         }

@@ -54,6 +54,10 @@ impl Machine {
                 // What was measured meanwhile is judged with the next completion, a fast success included.
                 front.ask(true);
                 self.asked = true;
+                if self.hung > 0 {
+                    // Calls that hang complete nothing; the next look at the circuit judges them.
+                    front.wake_at(at);
+                }
                 self.publish(front);
             }
         }
