@@ -19,7 +19,7 @@
 use crate::breaker::{CircuitBreaker, State, Watched};
 use crate::pipeline::{FallbackOn, Pipeline, Stage};
 use crate::retry::{Budget, Settings};
-use crate::{Failure, Outcome, Rejection, Rng, Time, Verdict};
+use crate::{Failure, Outcome, Rejection, SharedRng, Time, Verdict};
 
 /// Where a flow finds the circuit of an endpoint.
 pub trait Circuits {
@@ -35,12 +35,12 @@ impl Circuits for CircuitBreaker {
 }
 
 /// What a driver lends a flow for one step.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cx<'a> {
     /// The present moment.
     pub now: Time,
     /// For backoff's jitter.
-    pub rng: &'a mut Rng,
+    pub rng: &'a SharedRng,
 }
 
 /// One attempt.
@@ -170,7 +170,8 @@ impl Carried {
 }
 
 impl Flow {
-    /// A walk that has not begun. `replayable` says whether the call may be attempted twice.
+    /// A walk that has not begun. `replayable` says whether an attempt that ran out of time may be made again; for every
+    /// other failure its verdict says so.
     #[inline(always)]
     pub fn new(replayable: bool) -> Self {
         Flow {
@@ -208,6 +209,12 @@ impl Flow {
         self.deadline = self.deadline.min(at);
     }
 
+    /// Whether the walk has ended, or never began: nothing is held.
+    #[inline(always)]
+    pub fn is_over(&self) -> bool {
+        self.held.is_none()
+    }
+
     /// The attempt in flight has come to this.
     #[inline(always)]
     pub fn told(&mut self, _: Try, verdict: Verdict) {
@@ -231,7 +238,7 @@ impl Flow {
 
     /// What to do next. Ask after every input, until it answers [`Step::Wait`] or [`Step::Finish`].
     #[inline]
-    pub fn next(&mut self, pipeline: &Pipeline, circuits: &impl Circuits, cx: &mut Cx<'_>) -> Step {
+    pub fn next(&mut self, pipeline: &Pipeline, circuits: &impl Circuits, cx: &Cx<'_>) -> Step {
         let stages = pipeline.stages();
         loop {
             match self.at {
@@ -354,7 +361,7 @@ impl Flow {
     }
 
     #[inline(always)]
-    fn leave(&mut self, stage: &Stage, carried: Carried, circuits: &impl Circuits, cx: &mut Cx<'_>) {
+    fn leave(&mut self, stage: &Stage, carried: Carried, circuits: &impl Circuits, cx: &Cx<'_>) {
         match stage {
             Stage::Fallback(on) => self.fallback = carried.falls_back(*on),
             Stage::Pick(_) => self.leave_pick(carried),
@@ -407,13 +414,13 @@ impl Flow {
         budget: Option<&Budget>,
         carried: Carried,
         circuits: &impl Circuits,
-        cx: &mut Cx<'_>,
+        cx: &Cx<'_>,
     ) {
         let asked = match carried {
             Carried::Verdict(Verdict { outcome: Outcome::Failure(kind), retryable: true }) => {
                 kind.retry_after()
             }
-            Carried::TimedOut => None,
+            Carried::TimedOut if self.replayable => None,
             Carried::Rejected(_) => {
                 // A retry that no circuit admits leaves the result that was there.
                 if let Some(last @ (Carried::Verdict(_) | Carried::TimedOut)) = self.last {

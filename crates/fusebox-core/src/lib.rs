@@ -31,5 +31,5 @@ mod time;
 pub use outcome::{Failure, Outcome, Verdict};
 pub use ratio::Ratio;
 pub use rejection::{Reason, Rejection};
-pub use rng::Rng;
+pub use rng::{Rng, SharedRng};
 pub use time::Time;

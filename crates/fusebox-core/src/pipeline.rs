@@ -60,6 +60,10 @@ pub struct Config {
 /// One policy's place in a pipeline.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful per dependency, walked by every call: not behind pointers"
+)]
 pub enum Stage {
     /// Decides on the way out whether a fallback answers.
     Fallback(FallbackOn),

@@ -29,7 +29,7 @@ impl Ratio {
 
     /// The ratio nearest to `share`; `None` outside 0..=1 or not a number.
     pub fn new(share: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&share).then(|| Ratio((share * 1_000_000.0 + 0.5) as u32))
+        (0.0..=1.0).contains(&share).then_some(Ratio((share * 1_000_000.0 + 0.5) as u32))
     }
 
     /// Parts per million.

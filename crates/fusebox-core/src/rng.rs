@@ -1,5 +1,7 @@
 //! Randomness as an argument.
 
+use crate::sync::{Mutex, lock};
+
 /// A seeded generator for jitter and picks.
 ///
 /// Deliberately not `Clone`: two clones would draw the same jitter to the nanosecond and send a fleet's probes
@@ -21,6 +23,27 @@ impl Rng {
     /// A number between 0 and `most`, both included.
     pub fn up_to(&mut self, most: u64) -> u64 {
         self.0.u64(..=most)
+    }
+}
+
+/// One generator for many threads. Taken only for the draw itself.
+#[derive(Debug)]
+pub struct SharedRng(Mutex<Rng>);
+
+impl SharedRng {
+    /// Shares `rng`.
+    pub fn new(rng: Rng) -> Self {
+        SharedRng(Mutex::new(rng))
+    }
+
+    /// A child with a stream of its own.
+    pub fn fork(&self) -> Rng {
+        lock(&self.0).fork()
+    }
+
+    /// A number between 0 and `most`, both included.
+    pub fn up_to(&self, most: u64) -> u64 {
+        lock(&self.0).up_to(most)
     }
 }
 

@@ -11,8 +11,9 @@ use crate::Time;
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// A window's content.
+/// A window's content. Inline, for no breaker should allocate more than it must; one kind is larger, and is the usual one.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the default")]
 pub(super) enum Evidence {
     Calls(Ring),
     Time(Buckets),

@@ -1,6 +1,6 @@
 //! The waits between attempts.
 
-use crate::Rng;
+use crate::SharedRng;
 use crate::time::nanos;
 use core::time::Duration;
 
@@ -40,7 +40,7 @@ pub enum Jitter {
 
 impl Backoff {
     /// The wait after the `failed`-th attempt (1 is the first), in nanoseconds.
-    pub(crate) fn wait(&self, failed: u32, rng: &mut Rng) -> u64 {
+    pub(crate) fn wait(&self, failed: u32, rng: &SharedRng) -> u64 {
         let whole = scaled(nanos(self.base), self.multiplier, failed.saturating_sub(1), nanos(self.max));
         match self.jitter {
             Jitter::Full => rng.up_to(whole),
@@ -65,11 +65,12 @@ pub(crate) fn scaled(base: u64, multiplier: f64, steps: u32, max: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rng;
 
     fn waits(jitter: Jitter) -> [u64; 6] {
-        let mut rng = Rng::seeded(1);
+        let rng = SharedRng::new(Rng::seeded(1));
         let backoff = Backoff { jitter, ..Backoff::default() };
-        core::array::from_fn(|i| backoff.wait(i as u32 + 1, &mut rng) / 1_000_000)
+        core::array::from_fn(|i| backoff.wait(i as u32 + 1, &rng) / 1_000_000)
     }
 
     #[test]

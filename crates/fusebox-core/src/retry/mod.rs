@@ -37,7 +37,7 @@ impl Default for Config {
 }
 
 /// Settings that can work, made by [`Config::check`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings(Config);
 
 impl Settings {
@@ -85,12 +85,6 @@ impl Config {
             }
         }
         if wrong.is_empty() { Ok(Settings(self)) } else { Err(wrong) }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings(Config::default())
     }
 }
 

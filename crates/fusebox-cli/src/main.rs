@@ -1,0 +1,2 @@
+//! The fusebox binary.
+fn main() {}

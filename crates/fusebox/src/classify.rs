@@ -1,0 +1,89 @@
+//! Classifiers: what a result says about the dependency.
+
+use fusebox_core::{Failure, Verdict};
+
+/// Turns a call's result into a [`Verdict`] for the policies.
+///
+/// Closures are classifiers:
+///
+/// ```
+/// use fusebox::{CircuitBreaker, Failure, Verdict};
+/// use std::io::{Error, ErrorKind};
+///
+/// let files = CircuitBreaker::new("files");
+/// let not_found_is_fine = |result: &Result<String, Error>| match result {
+///     Err(e) if e.kind() == ErrorKind::NotFound => Verdict::SUCCESS,
+///     Err(_) => Verdict::failure(Failure::Error),
+///     Ok(_) => Verdict::SUCCESS,
+/// };
+/// let result = files.call_with(not_found_is_fine, || Err(Error::from(ErrorKind::NotFound)));
+/// assert!(result.is_err());
+/// ```
+pub trait Classify<T, E> {
+    /// What `result` says about the dependency.
+    fn classify(&self, result: &Result<T, E>) -> Verdict;
+}
+
+impl<T, E, F: Fn(&Result<T, E>) -> Verdict> Classify<T, E> for F {
+    fn classify(&self, result: &Result<T, E>) -> Verdict {
+        self(result)
+    }
+}
+
+/// `Ok` is a success and `Err` a failure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Results;
+
+impl<T, E> Classify<T, E> for Results {
+    #[inline(always)]
+    fn classify(&self, result: &Result<T, E>) -> Verdict {
+        match result {
+            Ok(_) => Verdict::SUCCESS,
+            Err(_) => Verdict::failure(Failure::Error),
+        }
+    }
+}
+
+/// What an HTTP response says about the dependency that sent it.
+///
+/// A client error (4xx) is a success: the dependency did its work. 429, and 503 with `Retry-After`, mean overload:
+/// they count as failures but do not extend the run of consecutive ones, and the wait they name is obeyed. Every other
+/// 5xx is a failure.
+///
+/// `retry_after` is the header's value; seconds (RFC 9110 §10.2.3) are understood, dates are taken for "no wait named",
+/// because a date means nothing without a wall clock.
+pub fn http(status: u16, retry_after: Option<&str>) -> Verdict {
+    let wait = || retry_after.and_then(|value| value.trim().parse::<u32>().ok()).unwrap_or(0);
+    match status {
+        429 => Verdict::failure(Failure::Overloaded { retry_after_secs: wait() }),
+        503 if retry_after.is_some() => Verdict::failure(Failure::Overloaded { retry_after_secs: wait() }),
+        500.. => Verdict::failure(Failure::Status(status)),
+        _ => Verdict::SUCCESS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fusebox_core::Outcome;
+
+    #[test]
+    fn the_dependency_is_judged_not_the_client() {
+        for success in [200, 204, 301, 400, 401, 404, 409, 499] {
+            assert_eq!(http(success, None), Verdict::SUCCESS, "{success}");
+        }
+        for failure in [500, 501, 502, 503, 504, 505, 599] {
+            assert_eq!(http(failure, None), Verdict::failure(Failure::Status(failure)));
+        }
+    }
+
+    #[test]
+    fn overload_carries_the_wait_it_asks_for() {
+        let overloaded = |retry_after_secs| Outcome::Failure(Failure::Overloaded { retry_after_secs });
+        assert_eq!(http(429, None).outcome, overloaded(0));
+        assert_eq!(http(429, Some("7")).outcome, overloaded(7));
+        assert_eq!(http(503, Some(" 120 ")).outcome, overloaded(120));
+        assert_eq!(http(503, Some("Fri, 31 Dec 1999 23:59:59 GMT")).outcome, overloaded(0));
+        assert_eq!(http(503, Some("99999999999999999999")).outcome, overloaded(0));
+    }
+}

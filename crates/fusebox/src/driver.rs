@@ -1,0 +1,247 @@
+//! The drivers: they do what a flow asks for. Blocking, async without a timer, and async on tokio; the Tower services
+//! and the proxy use the same pieces.
+
+use crate::circuit::CircuitBreaker;
+use crate::classify::Classify;
+#[cfg(feature = "tokio")]
+use crate::clock::Clock;
+use crate::error::Error;
+use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Try};
+use fusebox_core::pipeline::Pipeline;
+use fusebox_core::{Failure, Time, Verdict};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+/// A flow with what it is driven by. Dropped in the middle, it gives everything back.
+pub(crate) struct Walk<'a, C: Circuits> {
+    flow: Option<Flow>,
+    pipeline: &'a Pipeline,
+    circuits: &'a C,
+    lead: &'a CircuitBreaker,
+}
+
+impl<'a, C: Circuits> Walk<'a, C> {
+    /// For drivers with a timer.
+    #[cfg(feature = "tokio")]
+    #[inline(always)]
+    pub(crate) fn timed(
+        pipeline: &'a Pipeline,
+        circuits: &'a C,
+        lead: &'a CircuitBreaker,
+        replayable: bool,
+    ) -> Self {
+        Walk { flow: Some(Flow::new(replayable)), pipeline, circuits, lead }
+    }
+
+    /// For drivers that cannot wake while an attempt runs.
+    #[inline(always)]
+    pub(crate) fn blocking(
+        pipeline: &'a Pipeline,
+        circuits: &'a C,
+        lead: &'a CircuitBreaker,
+        replayable: bool,
+    ) -> Self {
+        Walk { flow: Some(Flow::blocking(replayable)), pipeline, circuits, lead }
+    }
+
+    /// The next step, with the clock read anew; `reached` is a moment that a timer has proven to be past.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, reached: Time) -> Step {
+        let cx = Cx { now: self.lead.clock().now().max(reached), rng: self.lead.rng() };
+        match &mut self.flow {
+            Some(flow) => flow.next(self.pipeline, self.circuits, &cx),
+            None => unreachable!("the flow is taken on drop only"),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn told(&mut self, attempt: Try, verdict: Verdict) {
+        if let Some(flow) = &mut self.flow {
+            flow.told(attempt, verdict);
+        }
+    }
+
+    /// The error that a walk without a result of its own ended with.
+    pub(crate) fn error<E>(&self, end: End) -> Error<E> {
+        match end {
+            End::Rejected(rejection) => Error::Rejected(self.lead.rejected(rejection)),
+            End::DeadlineExceeded => Error::DeadlineExceeded,
+            End::TimedOut | End::Result => Error::TimedOut,
+        }
+    }
+
+    /// The result of a finished walk: the last attempt's own, or the error it ended with.
+    #[inline(always)]
+    fn result<T, E>(&self, finish: Finish, last: Option<Result<T, E>>) -> Result<T, Error<E>> {
+        match (finish.end, last) {
+            (End::Result, Some(Ok(value))) => Ok(value),
+            (End::Result, Some(Err(error))) => Err(Error::Failed(error)),
+            (end, _) => Err(self.error(end)),
+        }
+    }
+
+    /// Tells that the attempt panicked, and lets the panic go on. It goes outward as a failure and is not retried.
+    fn panicked(mut self, attempt: Try, panic: Box<dyn std::any::Any + Send>) -> ! {
+        self.told(attempt, Verdict::final_failure(Failure::Panic));
+        let step = self.next(Time::ZERO);
+        debug_assert!(matches!(step, Step::Finish(_)), "a panic ends the walk, not in {step:?}");
+        drop(self);
+        resume_unwind(panic)
+    }
+}
+
+impl<C: Circuits> Drop for Walk<'_, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(flow) = self.flow.take()
+            && !flow.is_over()
+        {
+            flow.abandon(self.circuits, self.lead.clock().now());
+        }
+    }
+}
+
+/// Drives a walk on the calling thread, which sleeps through backoff. `op` may answer `None` when it has nothing more
+/// to call.
+#[inline]
+pub(crate) fn blocking<T, E, C: Circuits>(
+    mut walk: Walk<'_, C>,
+    classify: &impl Classify<T, E>,
+    mut op: impl FnMut(Try) -> Option<Result<T, E>>,
+) -> (Finish, Result<T, Error<E>>) {
+    let (mut last, mut reached) = (None, Time::ZERO);
+    loop {
+        match walk.next(reached) {
+            Step::Call(attempt) => match catch_unwind(AssertUnwindSafe(|| op(attempt))) {
+                Ok(Some(result)) => {
+                    walk.told(attempt, classify.classify(&result));
+                    last = Some(result);
+                }
+                Ok(None) => walk.told(attempt, Verdict::IGNORED),
+                Err(panic) => walk.panicked(attempt, panic),
+            },
+            Step::Wait(until) => {
+                sleep(until.since(walk.lead.clock().now()));
+                reached = until;
+            }
+            // Nothing can cancel a blocking attempt; a blocking pipeline has no timeout.
+            Step::Cancel(_) => {}
+            Step::Finish(finish) => return (finish, walk.result(finish, last)),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the blocking driver is the one that sleeps")]
+fn sleep(span: std::time::Duration) {
+    std::thread::sleep(span);
+}
+
+/// Drives a walk that never waits, on any executor.
+#[inline]
+pub(crate) async fn without_timer<T, E, C: Circuits>(
+    mut walk: Walk<'_, C>,
+    classify: &impl Classify<T, E>,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error<E>> {
+    let attempt = match walk.next(Time::ZERO) {
+        Step::Call(attempt) => attempt,
+        Step::Finish(finish) => return walk.result(finish, None),
+        Step::Wait(_) | Step::Cancel(_) => unreachable!("a breaker alone neither waits nor cancels"),
+    };
+    let mut future = pin!(future);
+    let result = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    match result.await {
+        Ok(result) => {
+            walk.told(attempt, classify.classify(&result));
+            match walk.next(Time::ZERO) {
+                Step::Finish(finish) => walk.result(finish, Some(result)),
+                step => unreachable!("a breaker alone has no next step {step:?}"),
+            }
+        }
+        Err(panic) => walk.panicked(attempt, panic),
+    }
+}
+
+/// Drives a walk on tokio's timer.
+#[cfg(feature = "tokio")]
+pub(crate) async fn on_tokio<T, E, C, Fut>(
+    mut walk: Walk<'_, C>,
+    classify: &impl Classify<T, E>,
+    mut op: impl FnMut(Try) -> Fut,
+) -> (Finish, Result<T, Error<E>>)
+where
+    C: Circuits,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let (mut last, mut reached) = (None, Time::ZERO);
+    loop {
+        match walk.next(reached) {
+            Step::Call(attempt) => match attempt_on_tokio(&mut walk, attempt, classify, &mut op).await {
+                Ok(Some(result)) => last = Some(result),
+                Ok(None) => {}
+                Err(panic) => walk.panicked(attempt, panic),
+            },
+            Step::Wait(until) => {
+                sleep_until(walk.lead.clock(), until).await;
+                reached = until;
+            }
+            Step::Cancel(_) => {}
+            Step::Finish(finish) => return (finish, walk.result(finish, last)),
+        }
+    }
+}
+
+/// Makes one attempt; `None` when its time was over first.
+#[cfg(feature = "tokio")]
+async fn attempt_on_tokio<T, E, C, Fut>(
+    walk: &mut Walk<'_, C>,
+    attempt: Try,
+    classify: &impl Classify<T, E>,
+    op: &mut impl FnMut(Try) -> Fut,
+) -> Result<Option<Result<T, E>>, Box<dyn std::any::Any + Send>>
+where
+    C: Circuits,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let clock = walk.lead.clock();
+    let mut future = pin!(catch_unwind(AssertUnwindSafe(|| op(attempt)))?);
+    // Whatever is ready at once pays for no timer and no second look at the clock.
+    let mut until = Time::ZERO;
+    loop {
+        let mut timer = pin!(sleep_until(clock, until));
+        let first = poll_fn(|cx| {
+            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                Ok(Poll::Ready(result)) => return Poll::Ready(Ok(Some(result))),
+                Ok(Poll::Pending) if until == Time::ZERO => return Poll::Ready(Ok(None)),
+                Ok(Poll::Pending) => {}
+                Err(panic) => return Poll::Ready(Err(panic)),
+            }
+            timer.as_mut().poll(cx).map(|()| Ok(None))
+        });
+        if let Some(result) = first.await? {
+            walk.told(attempt, classify.classify(&result));
+            return Ok(Some(result));
+        }
+        match walk.next(until) {
+            Step::Wait(next) => until = next,
+            // Its time is over; dropping the future cancels it.
+            _ => return Ok(None),
+        }
+    }
+}
+
+/// Sleeps until `at`. tokio's timer takes it up when it is first polled.
+#[cfg(feature = "tokio")]
+#[expect(clippy::disallowed_methods, reason = "the async driver is the one that waits")]
+async fn sleep_until(clock: &Clock, at: Time) {
+    if at == Time::NEVER {
+        std::future::pending().await
+    } else {
+        tokio::time::sleep_until(clock.tokio_instant(at)).await;
+    }
+}

@@ -1,0 +1,69 @@
+//! One failing dependency must not take the service down with it.
+//!
+//! fusebox puts resilience policies — a circuit breaker first, with retry, timeout, deadline and fallback around it —
+//! before a dependency, in blocking code, async code and Tower stacks. A breaker for one dependency:
+//!
+//! ```
+//! use fusebox::{CircuitBreaker, Error};
+//!
+//! let payments = CircuitBreaker::new("payments");
+//! match payments.call(|| charge(42)) {
+//!     Ok(receipt) => println!("{receipt}"),
+//!     Err(Error::Rejected(rejected)) => println!("not called: {rejected}"),
+//!     Err(error) => println!("failed to {error}"),
+//! }
+//! # fn charge(_: u32) -> Result<String, std::io::Error> { Ok("paid".into()) }
+//! ```
+//!
+//! And all the policies together, as a [`Fuse`]:
+//!
+#![cfg_attr(feature = "tokio", doc = "```")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! # async fn page() -> Result<(), Box<dyn std::error::Error>> {
+//! use fusebox::{Fuse, retry};
+//! use std::time::Duration;
+//!
+//! let profiles = Fuse::builder("profiles")
+//!     .timeout(Duration::from_secs(2))
+//!     .deadline(Duration::from_secs(5))
+//!     .retry(retry::Config::default())
+//!     .build()?;
+//! let answer = profiles.run_or_else(|| fetch(7), |_cause| String::from("a guest")).await?;
+//! println!("{} ({:?})", answer.value, answer.source);
+//! # Ok(())
+//! # }
+//! # async fn fetch(_: u32) -> Result<String, std::io::Error> { Ok("Ann".into()) }
+//! ```
+//!
+//! # Features
+//!
+//! * `tokio` (default): [`Fuse::run`] with timeouts, deadlines and backoff. [`CircuitBreaker::run`] needs no runtime.
+//! * `macros` (default): the [`protect`] attribute.
+//! * `tower`: layers and services.
+//! * `serde`: snapshots and saved circuits serialize.
+
+mod circuit;
+pub mod classify;
+mod clock;
+mod driver;
+mod error;
+mod fuse;
+mod permit;
+mod registry;
+mod timer;
+#[cfg(feature = "tower")]
+pub mod tower;
+
+pub use circuit::{CircuitBreaker, CircuitBuilder};
+pub use classify::{Classify, Results};
+pub use clock::{Clock, ManualClock};
+pub use error::{Error, InvalidConfig, Rejected};
+pub use fuse::{Answer, BlockingFuse, Fuse, FuseBuilder};
+#[cfg(feature = "macros")]
+pub use fusebox_macros::protect;
+pub use permit::Permit;
+pub use registry::Registry;
+
+pub use fusebox_core::{
+    Failure, Outcome, Ratio, Reason, Time, Verdict, breaker, event, outcome, pipeline, retry,
+};

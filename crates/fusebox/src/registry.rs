@@ -1,0 +1,161 @@
+//! Circuits by name.
+
+use crate::circuit::CircuitBreaker;
+use crate::clock::Clock;
+use crate::error::InvalidConfig;
+use crate::timer;
+use fusebox_core::breaker::{Config, Settings};
+use fusebox_core::event::Event;
+use fusebox_core::registry;
+use fusebox_core::{Rng, SharedRng, Time};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+/// How many circuits a registry holds unless told otherwise.
+const DEFAULT_MOST: usize = 1_000;
+
+type Listener = Arc<dyn Fn(&str, &Event) + Send + Sync>;
+
+/// Circuits by name, bounded, and safe for names from user input. A cheap handle: clones share the circuits.
+///
+/// Listeners hear every circuit, those made later too, on time even without traffic: the first subscription starts one
+/// timer thread.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    circuits: registry::Registry<CircuitBreaker>,
+    config: Config,
+    clock: Clock,
+    rng: SharedRng,
+    listeners: RwLock<Vec<Listener>>,
+    timer: OnceLock<()>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("circuits", &self.0.circuits).finish_non_exhaustive()
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Registry::with_clock(
+            DEFAULT_MOST,
+            Clock::default(),
+            Rng::seeded(crate::circuit::drawn_seed("registry")),
+        )
+    }
+}
+
+impl Registry {
+    /// A registry of at most `most` circuits, all on `clock`, with jitter from `rng`.
+    pub fn with_clock(most: usize, clock: Clock, rng: Rng) -> Self {
+        Registry(Arc::new(Shared {
+            circuits: registry::Registry::new(most),
+            config: Config::default(),
+            clock,
+            rng: SharedRng::new(rng),
+            listeners: RwLock::default(),
+            timer: OnceLock::new(),
+        }))
+    }
+
+    /// The process's own registry.
+    pub fn global() -> &'static Registry {
+        static GLOBAL: OnceLock<Registry> = OnceLock::new();
+        GLOBAL.get_or_init(Registry::default)
+    }
+
+    /// The circuit with this name; made with the default configuration if there is none. When the registry is full of
+    /// active circuits, newcomers share one named `other`.
+    pub fn circuit(&self, name: &str) -> CircuitBreaker {
+        // The default configuration is valid; a core test pins that.
+        self.circuit_with(name, &self.0.config).unwrap_or_else(|_| CircuitBreaker::new(name))
+    }
+
+    /// The circuit with this name; made with `config` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] with every field that can never work, whether or not the circuit exists.
+    pub fn circuit_with(&self, name: &str, config: &Config) -> Result<CircuitBreaker, InvalidConfig> {
+        let settings = Arc::new(config.clone().check(None)?);
+        Ok(self.circuit_of(name, name, &settings))
+    }
+
+    /// The circuit with this name; made for `service` on `settings` if there is none.
+    pub fn circuit_of(&self, name: &str, service: &str, settings: &Arc<Settings>) -> CircuitBreaker {
+        let shared = &*self.0;
+        shared.circuits.circuit(name, shared.clock.now(), |name| {
+            let circuit = CircuitBreaker::assemble(
+                name.into(),
+                settings.clone(),
+                shared.clock.clone(),
+                shared.rng.fork(),
+            );
+            for listener in shared.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                listen(&circuit, listener);
+            }
+            circuit
+        })
+    }
+
+    /// The circuit with this name, if there is one.
+    pub fn find(&self, name: &str) -> Option<CircuitBreaker> {
+        self.0.circuits.find(name)
+    }
+
+    /// Every circuit, by name.
+    pub fn all(&self) -> Vec<CircuitBreaker> {
+        self.0.circuits.all().into_iter().map(|(_, circuit)| circuit).collect()
+    }
+
+    /// Calls that had to share the circuit of newcomers because the registry was full.
+    pub fn turned_away(&self) -> u64 {
+        self.0.circuits.turned_away()
+    }
+
+    /// The clock all circuits run on.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Calls `listener` with the name and every event of every circuit: in order for each circuit, outside every lock; a
+    /// panic in it ends there. Starts the timer thread, so that events come on time without traffic.
+    pub fn on_event(&self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) {
+        self.subscribe(Arc::new(listener));
+        self.0.timer.get_or_init(|| {
+            let shared = Arc::downgrade(&self.0);
+            timer::start(move || shared.upgrade().map(|shared| Registry(shared).tick()));
+        });
+    }
+
+    /// As [`on_event`](Self::on_event), without a timer thread, for drivers that call [`tick`](Self::tick) themselves.
+    pub fn subscribe(&self, listener: Listener) {
+        let mut listeners = self.0.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        for (_, circuit) in self.0.circuits.all() {
+            listen(&circuit, &listener);
+        }
+        listeners.push(listener);
+    }
+
+    /// Lets everything happen in every circuit that is due; answers how long until something is due next, `None` if
+    /// only a call can change anything.
+    pub fn tick(&self) -> Option<std::time::Duration> {
+        let now = self.0.clock.now();
+        let mut next = Time::NEVER;
+        for (_, circuit) in self.0.circuits.all() {
+            let core = circuit.core();
+            if core.next_due() <= now {
+                core.tick(now);
+            }
+            next = next.min(core.next_due());
+        }
+        (next != Time::NEVER).then(|| next.since(now))
+    }
+}
+
+fn listen(circuit: &CircuitBreaker, listener: &Listener) {
+    let listener = listener.clone();
+    circuit.on_event(move |name, event| listener(name, event));
+}
