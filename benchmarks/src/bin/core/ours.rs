@@ -1,0 +1,44 @@
+//! fusebox itself: the breaker told the time, the breaker with its clock, and the Tower layer.
+
+use crate::subject::{Contender, Direct, Setup, Subject, Traffic};
+use fusebox_benchmarks::machine::locked_version;
+use fusebox_core::breaker::{CircuitBreaker, Config, Settings, Window};
+use fusebox_core::{Failure, Outcome, Rng, Time};
+use std::time::Duration;
+
+/// How far the time given moves from call to call: about what a call takes.
+const STEP_NANOS: u64 = 10;
+const START: Time = Time::from_secs(1);
+const BROKEN: Outcome = Outcome::Failure(Failure::Error);
+
+pub(crate) fn contender() -> Contender {
+    Contender { name: "fusebox", version: locked_version("fusebox-core"), build }
+}
+
+fn build(setup: Setup, traffic: Traffic) -> Option<Box<dyn Subject>> {
+    let rate_only = Config { consecutive_failures: None, slow_call_rate: None, ..Config::default() };
+    let told = |config| Direct::boxed(traffic, breaker(config, START), told_the_time);
+    match setup {
+        Setup::Consecutive => told(Config { failure_rate: None, slow_call_rate: None, ..Config::default() }),
+        Setup::Count => told(Config { window: Window::Calls(100), ..rate_only }),
+        Setup::Time => told(Config { window: Window::Time(Duration::from_secs(60)), ..rate_only }),
+        Setup::Coarse | Setup::Precise | Setup::Layer => None,
+    }
+}
+
+fn breaker(config: Config, now: Time) -> CircuitBreaker {
+    let settings: Settings = config.check(None).expect("fields of the default configuration work");
+    CircuitBreaker::new(settings, Rng::seeded(1), now)
+}
+
+#[inline(always)]
+fn told_the_time(breaker: &CircuitBreaker, number: u64, good: bool) -> bool {
+    let now = START.plus_nanos(number * STEP_NANOS);
+    match breaker.admit(now) {
+        Ok(ticket) => {
+            breaker.settle(ticket, if good { Outcome::Success } else { BROKEN }, now);
+            true
+        }
+        Err(_) => false,
+    }
+}
