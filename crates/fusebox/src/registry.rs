@@ -88,7 +88,7 @@ impl Registry {
         let shared = &*self.0;
         shared.circuits.circuit(name, shared.clock.now(), |name| {
             let circuit = CircuitBreaker::assemble(
-                name.into(),
+                (name.into(), service.into()),
                 settings.clone(),
                 shared.clock.clone(),
                 shared.rng.fork(),
