@@ -143,7 +143,7 @@ fn compare(options: &Options) -> Result<(), String> {
 
 fn weigh(contenders: &[Contender], results: &mut report::Results) {
     println!("Bytes of one breaker, inline + heap; growth; allocations per call");
-    for setup in [Setup::Consecutive, Setup::Count, Setup::Time, Setup::Precise] {
+    for setup in [Setup::Consecutive, Setup::Count, Setup::Time, Setup::Precise, Setup::Handle] {
         let weights: Vec<_> = contenders.iter().map(|contender| footprint::weigh(contender, setup)).collect();
         println!("{}", report::weight_line(setup, &weights, contenders));
         results.footprints.push((setup, weights));

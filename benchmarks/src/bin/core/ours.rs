@@ -1,6 +1,7 @@
-//! fusebox itself: the breaker told the time, the breaker with its clock, and the Tower layer.
+//! fusebox itself: the breaker told the time, the breaker with its clock, the handle, and the Tower layer.
 
 use crate::subject::{Contender, Direct, Setup, Subject, Traffic};
+use fusebox::{Clock, Error};
 use fusebox_benchmarks::machine::locked_version;
 use fusebox_core::breaker::{CircuitBreaker, Config, Settings, Window};
 use fusebox_core::{Failure, Outcome, Rng, Time};
@@ -22,8 +23,29 @@ fn build(setup: Setup, traffic: Traffic) -> Option<Box<dyn Subject>> {
         Setup::Consecutive => told(Config { failure_rate: None, slow_call_rate: None, ..Config::default() }),
         Setup::Count => told(Config { window: Window::Calls(100), ..rate_only }),
         Setup::Time => told(Config { window: Window::Time(Duration::from_secs(60)), ..rate_only }),
-        Setup::Coarse | Setup::Precise | Setup::Layer => None,
+        Setup::Coarse => clocked(traffic, Clock::coarse()),
+        Setup::Precise => clocked(traffic, Clock::precise()),
+        Setup::Handle => {
+            let handle = fusebox::CircuitBreaker::new("measured");
+            Direct::boxed(traffic, handle, |handle: &fusebox::CircuitBreaker, _, good| {
+                let result = handle.call(|| if good { Ok(()) } else { Err(()) });
+                !matches!(result, Err(Error::Rejected(_)))
+            })
+        }
+        Setup::Layer => None,
     }
+}
+
+/// The `default` preset with a clock read before and after, as every driver does.
+fn clocked(traffic: Traffic, clock: Clock) -> Option<Box<dyn Subject>> {
+    let breaker = breaker(Config::default(), clock.now());
+    Direct::boxed(traffic, (breaker, clock), |(breaker, clock), _, good| match breaker.admit(clock.now()) {
+        Ok(ticket) => {
+            breaker.settle(ticket, if good { Outcome::Success } else { BROKEN }, clock.now());
+            true
+        }
+        Err(_) => false,
+    })
 }
 
 fn breaker(config: Config, now: Time) -> CircuitBreaker {

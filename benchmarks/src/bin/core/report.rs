@@ -198,6 +198,7 @@ fn setup_title(setup: Setup) -> &'static str {
         Setup::Count => "count window 100",
         Setup::Time => "time window 60 s",
         Setup::Coarse | Setup::Precise => "`default` as shipped",
+        Setup::Handle => "`CircuitBreaker` handle as shipped",
         Setup::Layer => "Tower layer",
     }
 }

@@ -31,6 +31,8 @@ const COUNT: &[Setup] = &[Setup::Count];
 const TIME: &[Setup] = &[Setup::Time];
 const COARSE: &[Setup] = &[Setup::Coarse];
 const PRECISE: &[Setup] = &[Setup::Precise];
+const HANDLE: &[Setup] = &[Setup::Handle];
+const LAYER: &[Setup] = &[Setup::Layer];
 const OPEN: &[Setup] = &[Setup::Count, Setup::Consecutive];
 
 /// Every timed row, in the order of the table.
@@ -45,6 +47,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("`default` as shipped, coarse clock read", COARSE, Traffic::Good, 2, None),
     row("`default` as shipped, precise clock read", PRECISE, Traffic::Good, 1, Some(30.0)),
     row("`default` as shipped, precise clock read", PRECISE, Traffic::Good, 2, None),
+    row("`CircuitBreaker::call` as shipped", HANDLE, Traffic::Good, 1, None),
+    row("`CircuitBreaker::call` as shipped", HANDLE, Traffic::Good, 2, None),
     row("25 % failing, count window 100", COUNT, Traffic::Quarter, 1, Some(20.0)),
     row("25 % failing, count window 100", COUNT, Traffic::Quarter, 2, Some(100.0)),
     row("25 % failing, time window 60 s", TIME, Traffic::Quarter, 1, Some(20.0)),
@@ -56,8 +60,6 @@ pub(crate) const ROWS: &[Row] = &[
         ..row("Tower layer, ready future", LAYER, Traffic::Good, 1, Some(12.0))
     },
 ];
-
-const LAYER: &[Setup] = &[Setup::Layer];
 
 /// The most bytes, inline and heap, that an idle breaker of the `default` preset may take.
 pub(crate) const FOOTPRINT_TARGET: i64 = 1536;

@@ -26,6 +26,8 @@ pub(crate) enum Setup {
     Coarse,
     /// As shipped, on the precise clock.
     Precise,
+    /// As shipped, through the handle that an application calls.
+    Handle,
     /// As shipped, as a Tower layer around a service that is ready at once.
     Layer,
 }
@@ -44,8 +46,15 @@ pub(crate) enum Traffic {
 }
 
 impl Setup {
-    pub(crate) const ALL: [Setup; 6] =
-        [Setup::Consecutive, Setup::Count, Setup::Time, Setup::Coarse, Setup::Precise, Setup::Layer];
+    pub(crate) const ALL: [Setup; 7] = [
+        Setup::Consecutive,
+        Setup::Count,
+        Setup::Time,
+        Setup::Coarse,
+        Setup::Precise,
+        Setup::Handle,
+        Setup::Layer,
+    ];
 }
 
 impl fmt::Display for Setup {
@@ -56,6 +65,7 @@ impl fmt::Display for Setup {
             Setup::Time => "time",
             Setup::Coarse => "coarse",
             Setup::Precise => "precise",
+            Setup::Handle => "handle",
             Setup::Layer => "layer",
         })
     }
