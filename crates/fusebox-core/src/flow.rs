@@ -367,7 +367,7 @@ impl Flow {
             Stage::Pick(_) => self.leave_pick(carried),
             Stage::Breaker => self.settle(circuits, carried.outcome(), cx.now),
             Stage::Retry { settings, budget } => {
-                self.leave_retry(settings, budget.as_ref(), carried, circuits, cx);
+                self.leave_retry(settings, budget.as_deref(), carried, circuits, cx);
             }
             Stage::Deadline(_) | Stage::Timeout(_) => {}
         }

@@ -60,10 +60,6 @@ pub struct Config {
 /// One policy's place in a pipeline.
 #[derive(Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a handful per dependency, walked by every call: not behind pointers"
-)]
 pub enum Stage {
     /// Decides on the way out whether a fallback answers.
     Fallback(FallbackOn),
@@ -78,7 +74,7 @@ pub enum Stage {
         /// How many, and when.
         settings: retry::Settings,
         /// What they may cost.
-        budget: Option<Budget>,
+        budget: Option<Box<Budget>>,
     },
     /// Ends an attempt.
     Timeout(u64),
@@ -137,7 +133,7 @@ impl Pipeline {
         let deadline = config.deadline.map(|span| Stage::Deadline(nanos(span)));
         let pick = (config.endpoints > 1).then(|| Stage::Pick(RoundRobin::new(config.endpoints)));
         let retry = config.retry.filter(|s| s.config().max_attempts > 1).map(|settings| {
-            let budget = settings.config().budget.map(Budget::new);
+            let budget = settings.config().budget.map(|budget| Box::new(Budget::new(budget)));
             Stage::Retry { settings, budget }
         });
         let timeout = config.timeout.map(|span| Stage::Timeout(nanos(span)));
@@ -162,7 +158,7 @@ impl Pipeline {
     /// The retry budget, if there is one.
     pub fn retry_budget(&self) -> Option<&Budget> {
         self.stages.iter().find_map(|stage| match stage {
-            Stage::Retry { budget, .. } => budget.as_ref(),
+            Stage::Retry { budget, .. } => budget.as_deref(),
             _ => None,
         })
     }

@@ -23,7 +23,9 @@ use super::cause::State;
 use super::settings::Settings;
 use crate::Time;
 use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release, SeqCst, stripe};
-use alloc::boxed::Box;
+
+/// Stripes of the success counter, a power of two: enough to keep a few cores off each other's cache lines.
+const STRIPES: usize = if cfg!(loom) { 1 } else { 4 };
 
 /// All probe slots are taken: reject without the lock.
 pub(super) const FULL: u64 = 4;
@@ -66,18 +68,17 @@ pub(super) struct Front {
     slow: AtomicU64,
     /// When an admit should let the machine look for hung calls.
     pub(super) watch: AtomicU64,
-    cells: Box<[Cell]>,
+    cells: [Cell; STRIPES],
 }
 
 impl Front {
-    pub(super) fn new(settings: &Settings, due: Time, stripes: usize) -> Self {
-        let cells = (0..stripes.next_power_of_two()).map(|_| Cell::default()).collect();
+    pub(super) fn new(settings: &Settings, due: Time) -> Self {
         Front {
             state: AtomicU64::new(0),
             due: AtomicU64::new(due.as_nanos()),
             slow: AtomicU64::new(settings.slow),
             watch: AtomicU64::new(u64::MAX),
-            cells,
+            cells: Default::default(),
         }
     }
 
@@ -120,8 +121,7 @@ impl Front {
 
     #[inline(always)]
     pub(super) fn cell(&self) -> &Cell {
-        let mask = self.cells.len() - 1;
-        if mask == 0 { &self.cells[0] } else { &self.cells[stripe() & mask] }
+        &self.cells[stripe() % STRIPES]
     }
 
     /// Adds one fast success; answers the word it was added to.

@@ -10,7 +10,6 @@ use super::hold::{Hold, Mode};
 use super::outbox::queue;
 use super::phase::{Due, Fate, Phase};
 use super::settings::Settings;
-use super::snapshot::Totals;
 use super::wait::Waits;
 use super::watch::Watch;
 use super::window::Evidence;
@@ -44,9 +43,19 @@ pub(super) struct Machine {
     pub(super) hold: Option<Arc<Hold>>,
     /// Where to go on after being forced open: when to probe, or `None` for closed.
     pub(super) resume: Option<Time>,
-    pub(super) totals: Totals,
+    pub(super) tally: Tally,
     pub(super) listened: bool,
     pub(super) waiting: VecDeque<Event>,
+}
+
+/// What the machine has counted since the breaker was made; the rest is counted in the cells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) success: u64,
+    pub(super) failure: u64,
+    pub(super) slow: u64,
+    pub(super) changes: [[u32; 3]; 3],
+    pub(super) internal_faults: u32,
 }
 
 /// Failures in a row. A fast success in between shows in the count of passed ones.
@@ -87,7 +96,7 @@ impl Machine {
             last_trip: None,
             hold: None,
             resume: None,
-            totals: Totals::default(),
+            tally: Tally::default(),
             listened: false,
             waiting: VecDeque::new(),
             settings,
@@ -323,7 +332,7 @@ impl Machine {
         self.epoch += 1;
         let passed = front.fence(self.epoch) as i64;
         if from == State::Closed {
-            self.totals.success += (passed - self.strays).max(0) as u64;
+            self.tally.success += (passed - self.strays).max(0) as u64;
         }
         (self.state, self.since) = (to, at);
         (self.strays, self.hung, self.asked) = (0, 0, false);
@@ -339,7 +348,7 @@ impl Machine {
         }
         self.publish(front);
         if from != to {
-            self.totals.changes[from as usize][to as usize] += 1;
+            self.tally.changes[from as usize][to as usize] += 1;
             let retry_at = if to == State::Open { self.due() } else { Time::NEVER };
             let epoch = self.epoch;
             self.tell(Event::Transition(Transition { from, to, cause, at, epoch, retry_at }));

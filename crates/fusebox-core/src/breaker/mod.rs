@@ -68,9 +68,6 @@ use machine::Machine;
 use outbox::{Outbox, WAITING};
 use watch::Watch;
 
-/// Stripes of the success counter: enough to keep a few cores off each other's cache lines.
-const STRIPES: usize = 4;
-
 /// A circuit breaker. Shared by reference; see the [module](self) for the design.
 #[derive(Debug)]
 pub struct CircuitBreaker {
@@ -88,7 +85,7 @@ impl CircuitBreaker {
         let settings = settings.into();
         let machine = Machine::new(settings, rng, now);
         CircuitBreaker {
-            front: Front::new(&machine.settings, machine.due(), STRIPES),
+            front: Front::new(&machine.settings, machine.due()),
             machine: Mutex::new(machine),
             watch: OnceLock::new(),
             outbox: Outbox::default(),
@@ -408,7 +405,7 @@ impl CircuitBreaker {
     fn mend(&self, machine: &mut Machine, now: Time) {
         machine.start_afresh(&self.front, now);
         let last = Time::from_nanos(self.fault_told.load(Relaxed));
-        let total = machine.totals.internal_faults;
+        let total = u64::from(machine.tally.internal_faults);
         if total == 1 || now.since(last) >= Duration::from_secs(1) {
             self.fault_told.store(now.as_nanos(), Relaxed);
             machine.tell(Event::InternalFault { total, at: now });

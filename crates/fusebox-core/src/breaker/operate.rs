@@ -129,12 +129,15 @@ impl Machine {
             hung: self.hung,
             probes: self.phase.counts(),
             totals: Totals {
-                success: self.totals.success + if closed { passed.max(0) as u64 } else { 0 },
+                success: self.tally.success + if closed { passed.max(0) as u64 } else { 0 },
                 rejected: front.sum(|cell| &cell.rejected),
                 ignored: front.sum(|cell| &cell.ignored),
                 cancelled: front.sum(|cell| &cell.cancelled),
                 late: front.sum(|cell| &cell.late),
-                ..self.totals
+                failure: self.tally.failure,
+                slow: self.tally.slow,
+                changes: self.tally.changes.map(|to| to.map(u64::from)),
+                internal_faults: self.tally.internal_faults.into(),
             },
         }
     }
@@ -161,7 +164,7 @@ impl Machine {
     pub(super) fn start_afresh(&mut self, front: &Front, now: Time) {
         self.hold = None;
         self.resume = None;
-        self.totals.internal_faults += 1;
+        self.tally.internal_faults += 1;
         self.enter(front, State::Closed, now, Cause::InternalFault);
     }
 }

@@ -41,7 +41,7 @@ impl Machine {
         if ticket.is_overdue() {
             self.hung = self.hung.saturating_sub(1);
         }
-        if !self.tally(front, outcome, slow, now) {
+        if !self.count(front, outcome, slow, now) {
             return;
         }
         // An overdue attempt has extended the run when it became overdue.
@@ -61,7 +61,7 @@ impl Machine {
             front.cell().late.fetch_add(1, Relaxed);
             return;
         }
-        if !self.tally(front, outcome, slow, now) {
+        if !self.count(front, outcome, slow, now) {
             return self.publish(front);
         }
         let kind = match outcome {
@@ -79,7 +79,7 @@ impl Machine {
     }
 
     /// Adds an outcome to the totals; whether it is evidence.
-    fn tally(&mut self, front: &Front, outcome: Outcome, slow: bool, now: Time) -> bool {
+    fn count(&mut self, front: &Front, outcome: Outcome, slow: bool, now: Time) -> bool {
         match outcome {
             Outcome::Ignored => {
                 front.cell().ignored.fetch_add(1, Relaxed);
@@ -91,15 +91,15 @@ impl Machine {
                     return false;
                 }
             }
-            Outcome::Success => self.totals.success += 1,
+            Outcome::Success => self.tally.success += 1,
             Outcome::Failure(kind) => {
-                self.totals.failure += 1;
+                self.tally.failure += 1;
                 if let Some(wait) = kind.retry_after() {
                     self.hint = self.hint.max(now + wait);
                 }
             }
         }
-        self.totals.slow += u64::from(slow);
+        self.tally.slow += u64::from(slow);
         true
     }
 

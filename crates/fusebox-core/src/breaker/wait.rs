@@ -9,6 +9,7 @@ use crate::{Rng, Time};
 /// Recoveries that the adaptive strategy remembers, and how many it needs to trust them.
 const RECOVERIES: usize = 20;
 const ENOUGH: usize = 3;
+const MILLI: u64 = 1_000_000;
 
 /// The opens of one streak, and what recoveries took.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub(super) struct Waits {
     pub(super) last: u64,
     /// When the present outage began; `None` once a probe went well.
     outage: Option<Time>,
-    /// What the latest recoveries took, a ring of `known` of them.
-    recoveries: [u64; RECOVERIES],
+    /// What the latest recoveries took in milliseconds, a ring of `known` of them.
+    recoveries: [u32; RECOVERIES],
     known: usize,
 }
 
@@ -44,7 +45,8 @@ impl Waits {
     /// A probe went well.
     pub(super) fn recovered(&mut self, now: Time) {
         let Some(began) = self.outage.take() else { return };
-        self.recoveries[self.known % RECOVERIES] = now.nanos_since(began);
+        let millis = now.nanos_since(began) / MILLI;
+        self.recoveries[self.known % RECOVERIES] = u32::try_from(millis).unwrap_or(u32::MAX);
         self.known += 1;
     }
 
@@ -75,7 +77,7 @@ impl Waits {
         let sorted = &mut sorted[..self.known.min(RECOVERIES)];
         sorted.sort_unstable();
         let rank = (share * sorted.len() as f64 + 0.999_999) as usize;
-        (sorted.len() >= ENOUGH).then(|| sorted[rank.clamp(1, sorted.len()) - 1])
+        (sorted.len() >= ENOUGH).then(|| u64::from(sorted[rank.clamp(1, sorted.len()) - 1]) * MILLI)
     }
 }
 

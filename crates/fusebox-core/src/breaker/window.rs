@@ -11,9 +11,8 @@ use crate::Time;
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// A window's content. Inline, for no breaker should allocate more than it must; one kind is larger, and is the usual one.
+/// A window's content.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the default")]
 pub(super) enum Evidence {
     Calls(Ring),
     Time(Buckets),
@@ -184,18 +183,31 @@ pub(super) struct Buckets {
     sum: Bucket,
 }
 
+/// Two billion calls in one window are as many as it can tell apart.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    calls: i64,
-    failures: i64,
-    slow: i64,
+    calls: i32,
+    failures: i32,
+    slow: i32,
 }
 
 impl Bucket {
-    fn add(&mut self, other: Bucket, sign: i64) {
-        self.calls += sign * other.calls;
-        self.failures += sign * other.failures;
-        self.slow += sign * other.slow;
+    /// Calls that passed the fast way.
+    fn passed(calls: i64) -> Self {
+        let calls = calls.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+        Bucket { calls, failures: 0, slow: 0 }
+    }
+
+    fn add(&mut self, other: Bucket) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.slow = self.slow.saturating_add(other.slow);
+    }
+
+    fn take_off(&mut self, other: Bucket) {
+        self.calls = self.calls.saturating_sub(other.calls);
+        self.failures = self.failures.saturating_sub(other.failures);
+        self.slow = self.slow.saturating_sub(other.slow);
     }
 }
 
@@ -208,26 +220,26 @@ impl Buckets {
     }
 
     fn put(&mut self, number: u64, bucket: Bucket) {
-        self.ring[(number % BUCKETS as u64) as usize].add(bucket, 1);
-        self.sum.add(bucket, 1);
+        self.ring[(number % BUCKETS as u64) as usize].add(bucket);
+        self.sum.add(bucket);
     }
 
     fn record(&mut self, passed: i64, failed: bool, slow: bool) {
-        let calls = passed - self.mark + 1;
+        let Bucket { calls, .. } = Bucket::passed(passed - self.mark + 1);
         self.mark = passed;
-        self.put(self.number, Bucket { calls, failures: i64::from(failed), slow: i64::from(slow) });
+        self.put(self.number, Bucket { calls, failures: i32::from(failed), slow: i32::from(slow) });
     }
 
     fn roll(&mut self, passed: i64, now: Time) {
         if now < self.ends {
             return;
         }
-        self.put(self.number, Bucket { calls: passed - self.mark, ..Bucket::default() });
+        self.put(self.number, Bucket::passed(passed - self.mark));
         self.mark = passed;
         let number = now.as_nanos() / self.width;
         for gone in 1..=(number - self.number).min(BUCKETS as u64) {
             let slot = &mut self.ring[((self.number + gone) % BUCKETS as u64) as usize];
-            self.sum.add(core::mem::take(slot), -1);
+            self.sum.take_off(core::mem::take(slot));
         }
         self.number = number;
         self.ends = Time::ZERO.plus_nanos((number + 1).saturating_mul(self.width));
@@ -236,15 +248,15 @@ impl Buckets {
     fn counts(&self, passed: i64) -> WindowCounts {
         let whole = |n: i64| n.max(0) as u64;
         WindowCounts {
-            calls: whole(self.sum.calls + passed - self.mark),
-            failures: whole(self.sum.failures),
-            slow: whole(self.sum.slow),
+            calls: whole(i64::from(self.sum.calls) + passed - self.mark),
+            failures: whole(self.sum.failures.into()),
+            slow: whole(self.sum.slow.into()),
         }
     }
 
     /// Puts each bucket of `old` where its first moment falls.
     fn rebucket(&mut self, old: &mut Buckets, passed: i64) {
-        old.put(old.number, Bucket { calls: passed - old.mark, ..Bucket::default() });
+        old.put(old.number, Bucket::passed(passed - old.mark));
         old.mark = passed;
         for back in 0..(BUCKETS as u64).min(old.number + 1) {
             let number = old.number - back;
