@@ -2,7 +2,7 @@
 
 use crate::classify::{Classify, Results};
 use crate::clock::Clock;
-use crate::driver::{self, Walk};
+use crate::driver::{self, Policies, Walk};
 use crate::error::{Error, InvalidConfig, Rejected};
 use crate::permit::Permit;
 use fusebox_core::breaker::{self, Config, Preset, Settings, Snapshot, State};
@@ -157,8 +157,8 @@ impl CircuitBreaker {
         driver::without_timer(self.walk(), &classify, future).await
     }
 
-    fn walk(&self) -> Walk<'_, breaker::CircuitBreaker> {
-        Walk::blocking(&self.0.pipeline, &self.0.core, self, false)
+    fn walk(&self) -> Walk<&Self> {
+        Walk::blocking(self, false)
     }
 
     /// The state that callers experience now.
@@ -187,6 +187,18 @@ impl CircuitBreaker {
         let retry_at = rejection.retry_at;
         let retry_after = (retry_at != Time::NEVER).then(|| retry_at.since(self.0.clock.now()));
         Rejected { circuit: self.0.name.clone(), reason: rejection.reason, retry_after, retry_at, trip }
+    }
+}
+
+impl Policies for CircuitBreaker {
+    #[inline(always)]
+    fn pipeline(&self) -> &Pipeline {
+        &self.0.pipeline
+    }
+
+    #[inline(always)]
+    fn circuit(&self) -> &CircuitBreaker {
+        self
     }
 }
 

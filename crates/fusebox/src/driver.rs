@@ -6,52 +6,71 @@ use crate::classify::Classify;
 #[cfg(feature = "tokio")]
 use crate::clock::Clock;
 use crate::error::Error;
-use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Try};
+use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
 use fusebox_core::{Failure, Time, Verdict};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
+#[cfg(feature = "tokio")]
+use std::{pin::Pin, task::Context};
+#[cfg(feature = "tokio")]
+use tokio::time::Sleep;
 
-/// A flow with what it is driven by. Dropped in the middle, it gives everything back.
-pub(crate) struct Walk<'a, C: Circuits> {
-    flow: Option<Flow>,
-    pipeline: &'a Pipeline,
-    circuits: &'a C,
-    lead: &'a CircuitBreaker,
+/// What a walk goes through: borrowed by a driver that stays on the stack, owned by a future with a name.
+pub(crate) trait Policies {
+    fn pipeline(&self) -> &Pipeline;
+    fn circuit(&self) -> &CircuitBreaker;
 }
 
-impl<'a, C: Circuits> Walk<'a, C> {
+impl<P: Policies> Policies for &P {
+    #[inline(always)]
+    fn pipeline(&self) -> &Pipeline {
+        (**self).pipeline()
+    }
+
+    #[inline(always)]
+    fn circuit(&self) -> &CircuitBreaker {
+        (**self).circuit()
+    }
+}
+
+/// A flow with what it is driven by. Dropped in the middle, it gives everything back.
+#[derive(Debug)]
+pub(crate) struct Walk<P: Policies> {
+    flow: Option<Flow>,
+    policies: P,
+}
+
+impl<P: Policies> Walk<P> {
     /// For drivers with a timer.
     #[cfg(feature = "tokio")]
     #[inline(always)]
-    pub(crate) fn timed(
-        pipeline: &'a Pipeline,
-        circuits: &'a C,
-        lead: &'a CircuitBreaker,
-        replayable: bool,
-    ) -> Self {
-        Walk { flow: Some(Flow::new(replayable)), pipeline, circuits, lead }
+    pub(crate) fn timed(policies: P, replayable: bool) -> Self {
+        Walk { flow: Some(Flow::new(replayable)), policies }
     }
 
     /// For drivers that cannot wake while an attempt runs.
     #[inline(always)]
-    pub(crate) fn blocking(
-        pipeline: &'a Pipeline,
-        circuits: &'a C,
-        lead: &'a CircuitBreaker,
-        replayable: bool,
-    ) -> Self {
-        Walk { flow: Some(Flow::blocking(replayable)), pipeline, circuits, lead }
+    pub(crate) fn blocking(policies: P, replayable: bool) -> Self {
+        Walk { flow: Some(Flow::blocking(replayable)), policies }
+    }
+
+    /// What it goes through.
+    #[cfg(feature = "tower")]
+    #[inline(always)]
+    pub(crate) fn policies(&self) -> &P {
+        &self.policies
     }
 
     /// The next step, with the clock read anew; `reached` is a moment that a timer has proven to be past.
     #[inline(always)]
     pub(crate) fn next(&mut self, reached: Time) -> Step {
-        let cx = Cx { now: self.lead.clock().now().max(reached), rng: self.lead.rng() };
+        let circuit = self.policies.circuit();
+        let cx = Cx { now: circuit.clock().now().max(reached), rng: circuit.rng() };
         match &mut self.flow {
-            Some(flow) => flow.next(self.pipeline, self.circuits, &cx),
+            Some(flow) => flow.next(self.policies.pipeline(), circuit.core(), &cx),
             None => unreachable!("the flow is taken on drop only"),
         }
     }
@@ -66,7 +85,7 @@ impl<'a, C: Circuits> Walk<'a, C> {
     /// The error that a walk without a result of its own ended with.
     pub(crate) fn error<E>(&self, end: End) -> Error<E> {
         match end {
-            End::Rejected(rejection) => Error::Rejected(self.lead.rejected(rejection)),
+            End::Rejected(rejection) => Error::Rejected(self.policies.circuit().rejected(rejection)),
             End::DeadlineExceeded => Error::DeadlineExceeded,
             End::TimedOut | End::Result => Error::TimedOut,
         }
@@ -74,7 +93,7 @@ impl<'a, C: Circuits> Walk<'a, C> {
 
     /// The result of a finished walk: the last attempt's own, or the error it ended with.
     #[inline(always)]
-    fn result<T, E>(&self, finish: Finish, last: Option<Result<T, E>>) -> Result<T, Error<E>> {
+    pub(crate) fn result<T, E>(&self, finish: Finish, last: Option<Result<T, E>>) -> Result<T, Error<E>> {
         match (finish.end, last) {
             (End::Result, Some(Ok(value))) => Ok(value),
             (End::Result, Some(Err(error))) => Err(Error::Failed(error)),
@@ -83,22 +102,22 @@ impl<'a, C: Circuits> Walk<'a, C> {
     }
 
     /// Tells that the attempt panicked, and lets the panic go on. It goes outward as a failure and is not retried.
-    fn panicked(mut self, attempt: Try, panic: Box<dyn std::any::Any + Send>) -> ! {
+    pub(crate) fn panicked(&mut self, attempt: Try, panic: Box<dyn std::any::Any + Send>) -> ! {
         self.told(attempt, Verdict::final_failure(Failure::Panic));
         let step = self.next(Time::ZERO);
         debug_assert!(matches!(step, Step::Finish(_)), "a panic ends the walk, not in {step:?}");
-        drop(self);
         resume_unwind(panic)
     }
 }
 
-impl<C: Circuits> Drop for Walk<'_, C> {
+impl<P: Policies> Drop for Walk<P> {
     #[inline]
     fn drop(&mut self) {
         if let Some(flow) = self.flow.take()
             && !flow.is_over()
         {
-            flow.abandon(self.circuits, self.lead.clock().now());
+            let circuit = self.policies.circuit();
+            flow.abandon(circuit.core(), circuit.clock().now());
         }
     }
 }
@@ -106,8 +125,8 @@ impl<C: Circuits> Drop for Walk<'_, C> {
 /// Drives a walk on the calling thread, which sleeps through backoff. `op` may answer `None` when it has nothing more
 /// to call.
 #[inline]
-pub(crate) fn blocking<T, E, C: Circuits>(
-    mut walk: Walk<'_, C>,
+pub(crate) fn blocking<T, E>(
+    mut walk: Walk<impl Policies>,
     classify: &impl Classify<T, E>,
     mut op: impl FnMut(Try) -> Option<Result<T, E>>,
 ) -> (Finish, Result<T, Error<E>>) {
@@ -123,7 +142,7 @@ pub(crate) fn blocking<T, E, C: Circuits>(
                 Err(panic) => walk.panicked(attempt, panic),
             },
             Step::Wait(until) => {
-                sleep(until.since(walk.lead.clock().now()));
+                sleep(until.since(walk.policies.circuit().clock().now()));
                 reached = until;
             }
             // Nothing can cancel a blocking attempt; a blocking pipeline has no timeout.
@@ -140,8 +159,8 @@ fn sleep(span: std::time::Duration) {
 
 /// Drives a walk that never waits, on any executor.
 #[inline]
-pub(crate) async fn without_timer<T, E, C: Circuits>(
-    mut walk: Walk<'_, C>,
+pub(crate) async fn without_timer<T, E>(
+    mut walk: Walk<impl Policies>,
     classify: &impl Classify<T, E>,
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error<E>> {
@@ -169,13 +188,12 @@ pub(crate) async fn without_timer<T, E, C: Circuits>(
 
 /// Drives a walk on tokio's timer.
 #[cfg(feature = "tokio")]
-pub(crate) async fn on_tokio<T, E, C, Fut>(
-    mut walk: Walk<'_, C>,
+pub(crate) async fn on_tokio<T, E, Fut>(
+    mut walk: Walk<impl Policies>,
     classify: &impl Classify<T, E>,
     mut op: impl FnMut(Try) -> Fut,
 ) -> (Finish, Result<T, Error<E>>)
 where
-    C: Circuits,
     Fut: Future<Output = Result<T, E>>,
 {
     let (mut last, mut reached) = (None, Time::ZERO);
@@ -187,7 +205,8 @@ where
                 Err(panic) => walk.panicked(attempt, panic),
             },
             Step::Wait(until) => {
-                sleep_until(walk.lead.clock(), until).await;
+                let mut alarm = pin!(timer(walk.policies.circuit().clock(), until));
+                poll_fn(|cx| rung(alarm.as_mut(), cx)).await;
                 reached = until;
             }
             Step::Cancel(_) => {}
@@ -198,22 +217,21 @@ where
 
 /// Makes one attempt; `None` when its time was over first.
 #[cfg(feature = "tokio")]
-async fn attempt_on_tokio<T, E, C, Fut>(
-    walk: &mut Walk<'_, C>,
+async fn attempt_on_tokio<T, E, P, Fut>(
+    walk: &mut Walk<P>,
     attempt: Try,
     classify: &impl Classify<T, E>,
     op: &mut impl FnMut(Try) -> Fut,
 ) -> Result<Option<Result<T, E>>, Box<dyn std::any::Any + Send>>
 where
-    C: Circuits,
+    P: Policies,
     Fut: Future<Output = Result<T, E>>,
 {
-    let clock = walk.lead.clock();
     let mut future = pin!(catch_unwind(AssertUnwindSafe(|| op(attempt)))?);
     // Whatever is ready at once pays for no timer and no second look at the clock.
     let mut until = Time::ZERO;
+    let mut alarm = pin!(None);
     loop {
-        let mut timer = pin!(sleep_until(clock, until));
         let first = poll_fn(|cx| {
             match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
                 Ok(Poll::Ready(result)) => return Poll::Ready(Ok(Some(result))),
@@ -221,27 +239,32 @@ where
                 Ok(Poll::Pending) => {}
                 Err(panic) => return Poll::Ready(Err(panic)),
             }
-            timer.as_mut().poll(cx).map(|()| Ok(None))
+            rung(alarm.as_mut(), cx).map(|()| Ok(None))
         });
         if let Some(result) = first.await? {
             walk.told(attempt, classify.classify(&result));
             return Ok(Some(result));
         }
         match walk.next(until) {
-            Step::Wait(next) => until = next,
+            Step::Wait(next) => {
+                until = next;
+                alarm.set(timer(walk.policies.circuit().clock(), next));
+            }
             // Its time is over; dropping the future cancels it.
             _ => return Ok(None),
         }
     }
 }
 
-/// Sleeps until `at`. tokio's timer takes it up when it is first polled.
+/// tokio's timer for `at`; none for what never comes.
 #[cfg(feature = "tokio")]
 #[expect(clippy::disallowed_methods, reason = "the async driver is the one that waits")]
-async fn sleep_until(clock: &Clock, at: Time) {
-    if at == Time::NEVER {
-        std::future::pending().await
-    } else {
-        tokio::time::sleep_until(clock.tokio_instant(at)).await;
-    }
+pub(crate) fn timer(clock: &Clock, at: Time) -> Option<Sleep> {
+    (at != Time::NEVER).then(|| tokio::time::sleep_until(clock.tokio_instant(at)))
+}
+
+/// Ready when the timer is over.
+#[cfg(feature = "tokio")]
+pub(crate) fn rung(timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+    timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
 }

@@ -3,7 +3,7 @@
 use crate::circuit::{CircuitBreaker, CircuitBuilder};
 use crate::classify::{Classify, Results};
 use crate::clock::Clock;
-use crate::driver::{self, Walk};
+use crate::driver::{self, Policies, Walk};
 use crate::error::{Error, InvalidConfig};
 use fusebox_core::breaker::{Config, ConfigError, Preset};
 #[cfg(feature = "tokio")]
@@ -38,6 +38,18 @@ struct Inner<K> {
     circuit: CircuitBreaker,
     pipeline: Arc<Pipeline>,
     classify: K,
+}
+
+impl<K> Policies for Inner<K> {
+    #[inline(always)]
+    fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    #[inline(always)]
+    fn circuit(&self) -> &CircuitBreaker {
+        &self.circuit
+    }
 }
 
 impl<K> Inner<K> {
@@ -126,8 +138,8 @@ impl<K> Fuse<K> {
         self.0.answer(result, finish.fallback, fallback)
     }
 
-    fn walk(&self) -> Walk<'_, fusebox_core::breaker::CircuitBreaker> {
-        Walk::timed(&self.0.pipeline, self.0.circuit.core(), &self.0.circuit, true)
+    fn walk(&self) -> Walk<&Inner<K>> {
+        Walk::timed(&self.0, true)
     }
 }
 
@@ -170,8 +182,8 @@ impl<K> BlockingFuse<K> {
         self.0.answer(result, finish.fallback, fallback)
     }
 
-    fn walk(&self) -> Walk<'_, fusebox_core::breaker::CircuitBreaker> {
-        Walk::blocking(&self.0.pipeline, self.0.circuit.core(), &self.0.circuit, true)
+    fn walk(&self) -> Walk<&Inner<K>> {
+        Walk::blocking(&self.0, true)
     }
 }
 
