@@ -412,3 +412,63 @@ impl CircuitBreaker {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::Failure;
+    use alloc::vec::Vec;
+
+    fn breaker() -> CircuitBreaker {
+        CircuitBreaker::new(Config::default().check(None).expect("works"), Rng::seeded(1), Time::ZERO)
+    }
+
+    #[test]
+    fn a_fault_inside_lets_the_call_through_and_is_told_once_a_second() {
+        let (breaker, told) = (breaker(), Arc::new(Mutex::new(Vec::new())));
+        let log = told.clone();
+        breaker.subscribe(Arc::new(move |event| lock(&log).push(event.clone())));
+        for now in [0, 1, 999, 1_000].map(Time::from_millis) {
+            let broken: Option<()> = breaker.with(now, |_, _, _| panic!("a fault inside"));
+            assert_eq!(broken, None);
+            assert!(breaker.admit(now).is_ok(), "let through");
+        }
+        assert_eq!(breaker.snapshot(Time::from_secs(1)).totals.internal_faults, 4);
+        let told: Vec<_> = lock(&told)
+            .iter()
+            .filter_map(|event| match event {
+                Event::InternalFault { total, .. } => Some(*total),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [1, 4]);
+    }
+
+    #[test]
+    fn after_a_fault_inside_the_circuit_protects_again() {
+        let breaker = breaker();
+        let _: Option<()> = breaker.with(Time::ZERO, |machine, _, _| {
+            machine.hung = u32::MAX;
+            panic!("in the middle of something")
+        });
+        for _ in 0..10 {
+            let ticket = breaker.admit(Time::ZERO).expect("closed");
+            breaker.settle(ticket, Outcome::Failure(Failure::Error), Time::ZERO);
+        }
+        assert_eq!(breaker.state(Time::ZERO), State::Open);
+    }
+
+    #[test]
+    fn a_lock_poisoned_from_outside_still_opens() {
+        let breaker = Arc::new(breaker());
+        let other = breaker.clone();
+        let poisoner = std::thread::spawn(move || {
+            let _held = other.machine.lock();
+            panic!("while the lock is held");
+        });
+        assert!(poisoner.join().is_err());
+        assert_eq!(breaker.snapshot(Time::ZERO).state, State::Closed);
+        assert!(breaker.admit(Time::ZERO).is_ok());
+    }
+}
