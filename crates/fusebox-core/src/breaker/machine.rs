@@ -36,6 +36,8 @@ pub(super) struct Machine {
     pub(super) asked: bool,
     /// Adds that landed in this epoch but belong to an older one.
     pub(super) strays: i64,
+    /// Bit n: whether the circuit was closed n + 1 epochs ago, so that what was added then is in the totals.
+    pub(super) closed_before: u64,
     pub(super) recent: RecentFailures,
     /// The latest moment before which the dependency asked not to be called.
     pub(super) hint: Time,
@@ -91,6 +93,7 @@ impl Machine {
             hung: 0,
             asked: false,
             strays: 0,
+            closed_before: 0,
             recent: RecentFailures::default(),
             hint: Time::ZERO,
             last_trip: None,
@@ -330,6 +333,7 @@ impl Machine {
     pub(super) fn enter(&mut self, front: &Front, to: State, at: Time, cause: Cause) {
         let from = self.state;
         self.epoch += 1;
+        self.closed_before = self.closed_before << 1 | u64::from(from == State::Closed);
         let passed = front.fence(self.epoch) as i64;
         if from == State::Closed {
             self.tally.success += (passed - self.strays).max(0) as u64;

@@ -1,7 +1,7 @@
 //! What the machine makes of an outcome.
 
 use super::cause::{Cause, State};
-use super::front::{ATTEND, COUNT, Front, tag};
+use super::front::{ATTEND, COUNT, Front, tag, tags_between};
 use super::machine::{Machine, Recorded, RunEffect};
 use super::ticket::Ticket;
 use super::watch::Watch;
@@ -115,8 +115,12 @@ impl Machine {
     ) {
         let landed = found & !COUNT & !ATTEND;
         if landed != tag(ticket.epoch()) {
-            if landed == tag(self.epoch) {
-                self.strays += 1;
+            match tags_between(landed, tag(self.epoch)) {
+                0 => self.strays += 1,
+                // The epoch it landed in has ended too, with this add among its successes. The totals never step
+                // back, so it stays one of those: a call must not be counted twice.
+                ago @ 1..=64 if self.closed_before >> (ago - 1) & 1 == 1 => return,
+                _ => {}
             }
             front.cell().late.fetch_add(1, Relaxed);
             return;
@@ -128,5 +132,41 @@ impl Machine {
                 self.evaluate(front, now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rng;
+    use crate::breaker::Config;
+
+    /// A success of epoch 0 adds itself while the circuit is `landing`, and comes to the machine after `then`; what
+    /// the totals make of it: successes and late results.
+    fn stray(landing: State, then: &[State]) -> (u64, u64) {
+        let settings = alloc::sync::Arc::new(Config::default().check(None).expect("the default works"));
+        let mut machine = Machine::new(settings.clone(), Rng::seeded(1), Time::ZERO);
+        let front = Front::new(&settings, machine.due());
+        let ticket = Ticket { word: 0, began: Time::ZERO };
+        machine.enter(&front, landing, Time::ZERO, Cause::Operator);
+        let found = front.pass();
+        for state in then {
+            machine.enter(&front, *state, Time::ZERO, Cause::Operator);
+        }
+        machine.attend(&front, None, &ticket, found, Time::ZERO);
+        let totals = machine.snapshot(&front).totals;
+        (totals.success, totals.late)
+    }
+
+    #[test]
+    fn a_success_that_lands_in_a_later_epoch_is_late() {
+        assert_eq!(stray(State::Closed, &[]), (0, 1));
+        assert_eq!(stray(State::Open, &[State::HalfOpen, State::Closed]), (0, 1));
+    }
+
+    #[test]
+    fn a_success_that_lands_in_a_later_epoch_which_ends_at_once_is_not_counted_twice() {
+        assert_eq!(stray(State::Closed, &[State::Open]), (1, 0));
+        assert_eq!(stray(State::Closed, &[State::Open, State::HalfOpen, State::Closed]), (1, 0));
     }
 }
