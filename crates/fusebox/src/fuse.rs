@@ -52,6 +52,24 @@ impl<K> Policies for Inner<K> {
     }
 }
 
+#[cfg(feature = "tower")]
+impl<K> Policies for Fuse<K> {
+    fn pipeline(&self) -> &Pipeline {
+        &self.0.pipeline
+    }
+
+    fn circuit(&self) -> &CircuitBreaker {
+        &self.0.circuit
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<K> Fuse<K> {
+    pub(crate) fn classifier(&self) -> &K {
+        &self.0.classify
+    }
+}
+
 impl<K> Inner<K> {
     /// What a fallback makes of a result.
     fn answer<T, E>(

@@ -1,0 +1,227 @@
+//! A call through a whole pipeline: the async driver as a future with a name.
+//!
+//! It does what the walk asks for, one thing at a time, and boxes nothing. An attempt in flight is polled before its
+//! timer, so whatever is ready at once pays for no timer; a further attempt waits for its backoff, then for the
+//! readiness of a fresh clone, and only then asks the walk again: readiness counts toward the deadline, never toward an
+//! attempt.
+
+use super::replay::Replay;
+use crate::classify::Classify;
+use crate::driver::{Walk, rung, timer};
+use crate::error::Error;
+use crate::fuse::Fuse;
+use fusebox_core::Time;
+use fusebox_core::flow::{End, Finish, Step, Try};
+use fusebox_core::pipeline::{Pipeline, Stage};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::time::Sleep;
+use tower_service::Service;
+
+pin_project! {
+    /// A call through a [`FuseService`](super::FuseService).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the attempt in flight and gives everything back at once. An attempt in flight counts as
+    /// cancelled, neither success nor failure; a call between two attempts counts as what the last one was.
+    ///
+    /// # Panics
+    ///
+    /// Where the inner service or its future does, which counts as a failure; when it is polled after it has finished;
+    /// and outside a tokio runtime with its timer enabled, once there is something to wait for.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct FuseFuture<S, Request, K, R>
+    where
+        S: Service<Request>,
+    {
+        // Before the walk: a future that is dropped lets go of the dependency, then gives its slot back.
+        #[pin]
+        future: Option<S::Future>,
+        at: At,
+        #[pin]
+        alarm: Option<Sleep>,
+        // What the alarm is set to; zero for an attempt that has not been waited for.
+        until: Time,
+        walk: Walk<Fuse<K>>,
+        replay: R,
+        limits: Limits,
+        spare: Option<(S, Request)>,
+        last: Option<Result<S::Response, S::Error>>,
+    }
+}
+
+/// What the future waits for.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    /// Nothing: the walk has something to say.
+    Turn,
+    /// An attempt, or its timer.
+    Calling(Try),
+    /// A backoff.
+    Sleeping,
+    /// The readiness of the next attempt's service; the backoff was until then.
+    Readying(Time),
+    Over,
+}
+
+/// What of the pipeline the driver itself must know.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    attempts: u32,
+    deadline: Time,
+}
+
+impl Limits {
+    fn of(pipeline: &Pipeline, replayable: bool, now: impl Fn() -> Time) -> Self {
+        let mut limits = Limits { attempts: 1, deadline: Time::NEVER };
+        for stage in pipeline.stages().iter().filter(|_| replayable) {
+            match stage {
+                Stage::Retry { settings, .. } => limits.attempts = settings.config().max_attempts,
+                Stage::Deadline(span) => limits.deadline = now().plus_nanos(*span),
+                _ => {}
+            }
+        }
+        limits
+    }
+}
+
+impl<S, Request, K, R> FuseFuture<S, Request, K, R>
+where
+    S: Service<Request>,
+    R: Replay<S, Request>,
+{
+    /// Asks the policies, and makes the first attempt if they let it, with the service that was made ready.
+    pub(super) fn begin(service: &mut S, request: Request, fuse: Fuse<K>, replay: R) -> Self {
+        let replayable = replay.may(&request);
+        let mut walk = Walk::timed(fuse, replayable);
+        let step = walk.next(Time::ZERO);
+        // Read after the walk began: its own deadline is this one or earlier.
+        let limits =
+            Limits::of(walk.policies().pipeline(), replayable, || walk.policies().circuit().clock().now());
+        let mut begun = FuseFuture {
+            future: None,
+            at: At::Turn,
+            alarm: None,
+            until: Time::ZERO,
+            walk,
+            replay,
+            limits,
+            spare: None,
+            last: None,
+        };
+        match step {
+            Step::Call(attempt) => {
+                if attempt.attempt < limits.attempts {
+                    begun.spare = begun.replay.copy(service, &request);
+                }
+                begun.future = Some(make(&mut begun.walk, attempt, || service.call(request)));
+                begun.at = At::Calling(attempt);
+            }
+            // A walk that has finished says so again when it is polled.
+            Step::Finish(_) => {}
+            step @ (Step::Wait(_) | Step::Cancel(_)) => unreachable!("a call does not begin with {step:?}"),
+        }
+        begun
+    }
+}
+
+/// Makes an attempt; a panic is its failure and goes on.
+fn make<K, F>(walk: &mut Walk<Fuse<K>>, attempt: Try, call: impl FnOnce() -> F) -> F {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(future) => future,
+        Err(panic) => walk.panicked(attempt, panic),
+    }
+}
+
+impl<S, Request, K, R> Future for FuseFuture<S, Request, K, R>
+where
+    S: Service<Request>,
+    K: Classify<S::Response, S::Error>,
+    R: Replay<S, Request>,
+{
+    type Output = Result<S::Response, Error<S::Error>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let reached = match *this.at {
+                At::Turn => *this.until,
+                At::Calling(attempt) => {
+                    let Some(future) = this.future.as_mut().as_pin_mut() else {
+                        unreachable!("an attempt in flight has a future")
+                    };
+                    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                        Ok(Poll::Ready(result)) => {
+                            this.future.set(None);
+                            let mut verdict = this.walk.policies().classifier().classify(&result);
+                            verdict.retryable &= this.spare.is_some();
+                            this.walk.told(attempt, verdict);
+                            *this.last = Some(result);
+                        }
+                        Ok(Poll::Pending) if *this.until == Time::ZERO => {}
+                        Ok(Poll::Pending) => ready!(rung(this.alarm.as_mut(), cx)),
+                        Err(panic) => {
+                            *this.at = At::Over;
+                            this.walk.panicked(attempt, panic)
+                        }
+                    }
+                    *this.until
+                }
+                At::Sleeping => {
+                    ready!(rung(this.alarm.as_mut(), cx));
+                    *this.at = At::Readying(*this.until);
+                    this.alarm.set(timer(this.walk.policies().circuit().clock(), this.limits.deadline));
+                    continue;
+                }
+                At::Readying(slept) => match this.spare.as_mut().map(|(service, _)| service.poll_ready(cx)) {
+                    Some(Poll::Ready(Ok(()))) => slept,
+                    Some(Poll::Pending) => {
+                        ready!(rung(this.alarm.as_mut(), cx));
+                        this.limits.deadline
+                    }
+                    // A retry that cannot be made leaves the result that was there.
+                    Some(Poll::Ready(Err(_))) | None => {
+                        *this.at = At::Over;
+                        let end = if this.last.is_some() { End::Result } else { End::TimedOut };
+                        let finish = Finish { end, fallback: false };
+                        return Poll::Ready(this.walk.result(finish, this.last.take()));
+                    }
+                },
+                At::Over => panic!("a call was polled after it had finished"),
+            };
+            match this.walk.next(reached) {
+                Step::Call(attempt) => {
+                    let Some((mut service, request)) = this.spare.take() else {
+                        unreachable!("a further attempt has been made ready")
+                    };
+                    if attempt.attempt < this.limits.attempts {
+                        *this.spare = this.replay.copy(&service, &request);
+                    }
+                    this.future.set(Some(make(this.walk, attempt, || service.call(request))));
+                    this.alarm.set(None);
+                    (*this.at, *this.until) = (At::Calling(attempt), Time::ZERO);
+                }
+                Step::Cancel(_) => {
+                    this.future.set(None);
+                    (*this.at, *this.last) = (At::Turn, None);
+                }
+                Step::Wait(until) => {
+                    if this.future.is_none() {
+                        *this.at = At::Sleeping;
+                    }
+                    *this.until = until;
+                    this.alarm.set(timer(this.walk.policies().circuit().clock(), until));
+                    ready!(rung(this.alarm.as_mut(), cx));
+                }
+                Step::Finish(finish) => {
+                    (*this.at, *this.spare) = (At::Over, None);
+                    return Poll::Ready(this.walk.result(finish, this.last.take()));
+                }
+            }
+        }
+    }
+}
