@@ -1,1 +1,124 @@
-//! fusebox-admin
+//! What operators ask of fusebox, answered without I/O.
+//!
+//! [`Admin::answer`] takes a method and a path and gives back a status and a body; any HTTP server can carry it. The
+//! proxy mounts it on its admin listener, an application in its own server. Everything is computed when it is asked
+//! for, so a circuit whose wait has passed without traffic reads as half-open and not as open.
+//!
+//! ```
+//! use fusebox::Registry;
+//! use fusebox_admin::Admin;
+//!
+//! let registry = Registry::default();
+//! registry.circuit("payments");
+//! let admin = Admin::new(registry);
+//! admin.ready(true);
+//!
+//! let answer = admin.answer("GET", "/metrics");
+//! assert_eq!((answer.status, answer.content_type), (200, "text/plain; version=0.0.4; charset=utf-8"));
+//! assert!(answer.body.contains(r#"circuit_breaker_state{circuit_name="payments",service="payments"} 0"#));
+//! ```
+//!
+//! Shapes, units and the meaning of every metric stand in `docs/admin.md`.
+
+mod answer;
+mod circuits;
+mod left_closed;
+mod metrics;
+mod wall;
+
+pub use answer::Answer;
+
+use answer::{INDEX, Problem};
+use fusebox::Registry;
+use fusebox::pipeline::Pipeline;
+use left_closed::LeftClosed;
+use metrics::Series;
+use percent_encoding::percent_decode_str;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Answers admin requests about the circuits of one registry. A cheap handle: clones answer alike.
+#[derive(Clone)]
+pub struct Admin {
+    registry: Registry,
+    ready: Arc<AtomicBool>,
+    budgets: Arc<[(String, Arc<Pipeline>)]>,
+    left_closed: LeftClosed,
+    series: Arc<Series>,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("registry", &self.registry)
+            .field("ready", &self.ready)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// Answers about the circuits of `registry`, those made later too. Not [`ready`](Self::ready) yet.
+    ///
+    /// It listens to the registry's events to know how long a circuit has not been closed: make it before the first
+    /// call, and once.
+    pub fn new(registry: Registry) -> Admin {
+        let left_closed = LeftClosed::follow(&registry);
+        Admin {
+            registry,
+            ready: Arc::default(),
+            budgets: Arc::default(),
+            left_closed,
+            series: Arc::default(),
+        }
+    }
+
+    /// Also answers about the retry budgets of these pipelines, each named by its service. Pipelines of the same service
+    /// are summed; those without a budget have nothing to tell.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Vec<(String, Arc<Pipeline>)>) -> Admin {
+        Admin { budgets: budgets.into(), ..self }
+    }
+
+    /// What `/readyz` says from now on, through this handle and its clones.
+    pub fn ready(&self, ready: bool) {
+        self.ready.store(ready, Relaxed);
+    }
+
+    /// The answer to a request: its method, and its path with or without a query, percent-encoded as it came.
+    ///
+    /// The answer to `HEAD` is that to `GET`: the server leaves the body away and keeps its length, as HTTP servers do.
+    pub fn answer(&self, method: &str, path: &str) -> Answer {
+        if !matches!(method, "GET" | "HEAD") {
+            return Answer::method_not_allowed();
+        }
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        match path {
+            "/" => Answer::text(200, INDEX),
+            "/healthz" => Answer::text(200, "ok\n"),
+            "/readyz" if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
+            "/readyz" => Answer::text(503, "not ready\n"),
+            "/metrics" => Answer::metrics(self.metrics()),
+            "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.left_closed)),
+            _ => match path.strip_prefix("/circuits/") {
+                Some(name) => self.circuit(name),
+                None => Problem::no_such_path(path).answer(),
+            },
+        }
+    }
+
+    fn circuit(&self, encoded: &str) -> Answer {
+        // What is no UTF-8 names no circuit: names are text.
+        let found = percent_decode_str(encoded).decode_utf8().ok().and_then(|name| self.registry.find(&name));
+        match found {
+            Some(circuit) => {
+                Answer::json(200, &circuits::one(&circuit, self.registry.clock(), &self.left_closed))
+            }
+            None => Problem::no_such_circuit(&percent_decode_str(encoded).decode_utf8_lossy()).answer(),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        metrics::text(&self.registry, &self.left_closed, &self.series, &self.budgets)
+    }
+}

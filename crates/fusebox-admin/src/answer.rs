@@ -1,0 +1,93 @@
+//! Answers, and how refusals look.
+
+use serde::Serialize;
+
+/// The methods there are.
+const ALLOW: &str = "GET, HEAD";
+
+/// What `/` says.
+pub(crate) const INDEX: &str = "\
+fusebox admin
+
+/circuits         every circuit, JSON
+/circuits/{name}  one circuit, JSON; percent-encode the name
+/metrics          Prometheus text format
+/healthz          200 while the process answers
+/readyz           200 when calls are taken, else 503
+";
+
+const PATHS: [&str; 6] = ["/", "/circuits", "/circuits/{name}", "/metrics", "/healthz", "/readyz"];
+
+/// An answer for a server to send.
+///
+/// Answers describe a moment: send them with `Cache-Control: no-store`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` header.
+    pub content_type: &'static str,
+    /// The body. For a `HEAD` request, only its length is sent.
+    pub body: String,
+    /// The `Allow` header, where the status asks for one.
+    pub allow: Option<&'static str>,
+}
+
+impl Answer {
+    fn new(status: u16, content_type: &'static str, body: String) -> Answer {
+        Answer { status, content_type, body, allow: None }
+    }
+
+    pub(crate) fn text(status: u16, body: &str) -> Answer {
+        Answer::new(status, "text/plain; charset=utf-8", body.into())
+    }
+
+    pub(crate) fn metrics(body: String) -> Answer {
+        Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", body)
+    }
+
+    pub(crate) fn json(status: u16, value: &impl Serialize) -> Answer {
+        Answer::new(status, "application/json", encoded(value))
+    }
+
+    pub(crate) fn method_not_allowed() -> Answer {
+        let detail = format!("this interface only tells: {ALLOW}");
+        let problem = Problem { title: "Method Not Allowed", status: 405, detail, paths: &PATHS };
+        Answer { allow: Some(ALLOW), ..problem.answer() }
+    }
+}
+
+/// A refusal, as RFC 9457 has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    title: &'static str,
+    status: u16,
+    detail: String,
+    /// What there is instead.
+    paths: &'static [&'static str],
+}
+
+impl Problem {
+    pub(crate) fn no_such_path(path: &str) -> Problem {
+        Problem::not_found(format!("there is nothing at '{path}'"))
+    }
+
+    pub(crate) fn no_such_circuit(name: &str) -> Problem {
+        Problem::not_found(format!("there is no circuit named '{name}'; /circuits lists them"))
+    }
+
+    fn not_found(detail: String) -> Problem {
+        Problem { title: "Not Found", status: 404, detail, paths: &PATHS }
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        Answer::new(self.status, "application/problem+json", encoded(self))
+    }
+}
+
+fn encoded(value: &impl Serialize) -> String {
+    // Only maps with keys that are no text, and `Serialize` written by hand, can fail. There are none here.
+    let mut body = serde_json::to_string_pretty(value).expect("plain structs serialize");
+    body.push('\n');
+    body
+}

@@ -1,0 +1,191 @@
+//! `/circuits`: circuits as JSON. The field names are a contract; `docs/admin.md` has them all.
+
+mod settings;
+mod trip;
+
+use crate::left_closed::LeftClosed;
+use crate::wall::Wall;
+use fusebox::breaker::{Hold, Snapshot, State, Totals};
+use fusebox::{CircuitBreaker, Clock, Registry, Time};
+use serde::Serialize;
+use settings::SettingsShown;
+use std::time::Duration;
+use trip::TripShown;
+
+/// Every circuit.
+pub(crate) fn all(registry: &Registry, left_closed: &LeftClosed) -> impl Serialize {
+    let wall = Wall::read(registry.clock().now());
+    let circuits = registry.all().iter().map(|circuit| Circuit::new(circuit, &wall, left_closed)).collect();
+    Circuits { generated_at: wall.rfc3339(wall.now()), turned_away: registry.turned_away(), circuits }
+}
+
+/// One circuit.
+pub(crate) fn one(
+    circuit: &CircuitBreaker,
+    clock: &Clock,
+    left_closed: &LeftClosed,
+) -> impl Serialize + use<> {
+    let wall = Wall::read(clock.now());
+    One { generated_at: wall.rfc3339(wall.now()), circuit: Circuit::new(circuit, &wall, left_closed) }
+}
+
+#[derive(Serialize)]
+struct Circuits {
+    generated_at: Option<String>,
+    turned_away: u64,
+    circuits: Vec<Circuit>,
+}
+
+#[derive(Serialize)]
+struct One {
+    generated_at: Option<String>,
+    #[serde(flatten)]
+    circuit: Circuit,
+}
+
+#[derive(Serialize)]
+struct Circuit {
+    name: String,
+    service: String,
+    state: &'static str,
+    since: Option<String>,
+    since_seconds_ago: f64,
+    not_closed_seconds: f64,
+    epoch: u64,
+    retry_at: Option<String>,
+    retry_after_ms: Option<u64>,
+    reason: Option<String>,
+    last_trip: Option<TripShown>,
+    hold: Option<HoldShown>,
+    streak: u32,
+    window: WindowShown,
+    consecutive_failures: u32,
+    hung: u32,
+    probes: ProbesShown,
+    totals: TotalsShown,
+    settings: SettingsShown,
+}
+
+impl Circuit {
+    fn new(circuit: &CircuitBreaker, wall: &Wall, left_closed: &LeftClosed) -> Circuit {
+        let snapshot = circuit.core().snapshot(wall.now());
+        let ago = |at| wall.now().since(at).as_secs_f64();
+        let retry_after = (snapshot.retry_at != Time::NEVER).then(|| snapshot.retry_at.since(wall.now()));
+        Circuit {
+            name: circuit.name().to_string(),
+            service: circuit.service().to_string(),
+            state: snapshot.state.as_str(),
+            since: wall.rfc3339(snapshot.since),
+            since_seconds_ago: ago(snapshot.since),
+            not_closed_seconds: left_closed.moment(circuit.name(), &snapshot).map_or(0.0, ago),
+            epoch: snapshot.epoch,
+            retry_at: wall.rfc3339(snapshot.retry_at),
+            retry_after_ms: retry_after.map(whole_millis),
+            reason: reason(&snapshot),
+            last_trip: snapshot.last_trip.map(|trip| TripShown::new(&trip, wall)),
+            hold: snapshot.hold.as_deref().map(|hold| HoldShown::new(hold, wall)),
+            streak: snapshot.streak,
+            window: WindowShown::new(&snapshot),
+            consecutive_failures: snapshot.consecutive_failures,
+            hung: snapshot.hung,
+            probes: ProbesShown {
+                in_flight: snapshot.probes.in_flight,
+                good: snapshot.probes.good,
+                bad: snapshot.probes.bad,
+            },
+            totals: TotalsShown::new(&snapshot.totals),
+            settings: SettingsShown::new(&circuit.core().settings()),
+        }
+    }
+}
+
+/// Why the circuit is not simply closed.
+fn reason(snapshot: &Snapshot) -> Option<String> {
+    match (&snapshot.hold, snapshot.state) {
+        (Some(hold), _) => Some(format!("{} by {}: {}", hold.mode.as_str(), hold.actor, hold.reason)),
+        (None, State::Closed) => None,
+        (None, _) => snapshot.last_trip.map(|trip| trip.to_string()),
+    }
+}
+
+/// Rounded up: who comes back after this many is not early.
+fn whole_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[derive(Serialize)]
+struct HoldShown {
+    mode: &'static str,
+    actor: String,
+    reason: String,
+    expires_at: Option<String>,
+}
+
+impl HoldShown {
+    fn new(hold: &Hold, wall: &Wall) -> HoldShown {
+        HoldShown {
+            mode: hold.mode.as_str(),
+            actor: hold.actor.clone(),
+            reason: hold.reason.clone(),
+            expires_at: wall.rfc3339(hold.expires),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WindowShown {
+    calls: u64,
+    failures: u64,
+    slow: u64,
+    failure_rate: f64,
+    slow_rate: f64,
+}
+
+impl WindowShown {
+    fn new(snapshot: &Snapshot) -> WindowShown {
+        let window = &snapshot.window;
+        WindowShown {
+            calls: window.calls,
+            failures: window.failures,
+            slow: window.slow,
+            failure_rate: window.failure_rate(),
+            slow_rate: window.slow_rate(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ProbesShown {
+    in_flight: u32,
+    good: u32,
+    bad: u32,
+}
+
+#[derive(Serialize)]
+struct TotalsShown {
+    success: u64,
+    failure: u64,
+    rejected: u64,
+    slow: u64,
+    ignored: u64,
+    cancelled: u64,
+    late: u64,
+    trips: u64,
+    internal_faults: u64,
+}
+
+impl TotalsShown {
+    fn new(totals: &Totals) -> TotalsShown {
+        TotalsShown {
+            success: totals.success,
+            failure: totals.failure,
+            rejected: totals.rejected,
+            slow: totals.slow,
+            ignored: totals.ignored,
+            cancelled: totals.cancelled,
+            late: totals.late,
+            trips: totals.trips(),
+            internal_faults: totals.internal_faults,
+        }
+    }
+}

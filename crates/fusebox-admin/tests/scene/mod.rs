@@ -1,0 +1,63 @@
+//! A registry in virtual time, and its admin.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use fusebox::breaker::{Config, WaitInOpen, WaitStrategy};
+use fusebox::{CircuitBreaker, Clock, Failure, ManualClock, Outcome, Registry};
+use fusebox_admin::{Admin, Answer};
+use fusebox_core::Rng;
+use serde_json::Value;
+use std::time::Duration;
+
+pub(crate) struct Scene {
+    pub(crate) registry: Registry,
+    pub(crate) hand: ManualClock,
+    pub(crate) admin: Admin,
+}
+
+impl Scene {
+    /// At most `most` circuits; a few seconds have passed already.
+    pub(crate) fn new(most: usize) -> Scene {
+        let (clock, hand) = Clock::manual();
+        hand.advance(Duration::from_secs(100));
+        let registry = Registry::with_clock(most, clock, Rng::seeded(1));
+        let admin = Admin::new(registry.clone());
+        Scene { registry, hand, admin }
+    }
+
+    /// A circuit that opens after ten failures in a row, for exactly 30 s.
+    pub(crate) fn circuit(&self, name: &str) -> CircuitBreaker {
+        let wait = WaitInOpen { strategy: WaitStrategy::Fixed(Duration::from_secs(30)), jitter: 0.0 };
+        let config = Config { failure_rate: None, wait_in_open: wait, ..Config::default() };
+        self.registry.circuit_with(name, &config).expect("a configuration that can work")
+    }
+
+    pub(crate) fn wait(&self, secs: u64) {
+        self.hand.advance(Duration::from_secs(secs));
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.admin.answer("GET", path)
+    }
+
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!((answer.status, answer.content_type), (200, "application/json"), "{}", answer.body);
+        serde_json::from_str(&answer.body).expect("JSON")
+    }
+
+    /// The value of the one sample with this name and these labels.
+    pub(crate) fn sample(&self, series: &str) -> f64 {
+        let body = self.get("/metrics").body;
+        let values: Vec<_> =
+            body.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).collect();
+        assert_eq!(values.len(), 1, "samples of {series} in\n{body}");
+        values[0].parse().expect("a number")
+    }
+}
+
+/// Ten calls that end in `status 503`.
+pub(crate) fn trip(circuit: &CircuitBreaker) {
+    for _ in 0..10 {
+        circuit.admit().expect("closed").settle(Outcome::Failure(Failure::Status(503)));
+    }
+}
