@@ -8,11 +8,7 @@ pub fn describe() -> String {
     let cpu = cpu_model().unwrap_or_else(|| "unknown CPU".into());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let rustc = first_line("rustc", &["--version"]).unwrap_or_else(|| "unknown rustc".into());
-    format!(
-        "- Machine: {cpu}, {} cores, Linux {}\n- Compiler: {rustc}; release, fat LTO, one codegen unit\n",
-        crate::pin::cores(),
-        kernel.trim(),
-    )
+    format!("- Machine: {cpu}, {} cores, Linux {}\n- Compiler: {rustc}\n", crate::pin::cores(), kernel.trim(),)
 }
 
 /// The one-minute load average, to see whether somebody else is using the machine.

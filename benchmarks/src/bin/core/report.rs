@@ -57,7 +57,12 @@ fn named(cells: impl Iterator<Item = Option<String>>, contenders: &[Contender]) 
 pub(crate) fn section(results: &Results, contenders: &[Contender], how: &str) -> String {
     let mut page = String::from("## Core\n\n");
     let peers: Vec<String> = contenders.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
-    let _ = write!(page, "- Command: `{how}`\n{}- Versions: {}\n\n", machine::describe(), peers.join(", "));
+    let _ = write!(
+        page,
+        "- Command: `{how}`\n{}- Profile: release, fat LTO, one codegen unit\n- Versions: {}\n\n",
+        machine::describe(),
+        peers.join(", ")
+    );
     page.push_str(concat!(
         "One call is admit and settle around nothing. Nanoseconds per call and thread, median [fastest..slowest] ",
         "of interleaved rounds; with two threads both work on one breaker the whole time. fusebox is told the time ",
