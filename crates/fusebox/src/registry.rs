@@ -85,17 +85,17 @@ impl Registry {
 
     /// The circuit with this name; made for `service` on `settings` if there is none.
     pub fn circuit_of(&self, name: &str, service: &str, settings: &Arc<Settings>) -> CircuitBreaker {
+        if let Some(circuit) = self.find(name) {
+            return circuit;
+        }
         let shared = &*self.0;
+        // Before the circuits' lock, as in `subscribe`: a circuit made meanwhile has every listener, once.
+        let listeners = shared.listeners.read().unwrap_or_else(PoisonError::into_inner);
         shared.circuits.circuit(name, shared.clock.now(), |name| {
-            let circuit = CircuitBreaker::assemble(
-                (name.into(), service.into()),
-                settings.clone(),
-                shared.clock.clone(),
-                shared.rng.fork(),
-            );
-            for listener in shared.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
-                listen(&circuit, listener);
-            }
+            let names = (name.into(), service.into());
+            let circuit =
+                CircuitBreaker::assemble(names, settings.clone(), shared.clock.clone(), shared.rng.fork());
+            listeners.iter().for_each(|listener| listen(&circuit, listener));
             circuit
         })
     }

@@ -9,9 +9,10 @@ use crate::project::Text;
 /// Files that may lift the ban, and what enters there.
 const ROOMS: &[(&str, &str)] = &[
     ("crates/fusebox/src/clock.rs", "the real clock"),
-    ("crates/fusebox/src/blocking.rs", "the blocking driver sleeps between attempts"),
-    ("crates/fusebox/src/driver.rs", "the async driver waits"),
-    ("crates/fusebox-proxy/src/clock.rs", "the proxy's timers"),
+    ("crates/fusebox/src/driver.rs", "the drivers wait"),
+    ("crates/fusebox-admin/src/wall.rs", "dates for operators"),
+    ("crates/fusebox-proxy/src/alarm.rs", "the proxy's timers"),
+    ("crates/fusebox-proxy/src/wall.rs", "dates for callers"),
     ("crates/fusebox-cli/src/demo/clock.rs", "the demo's schedule runs in real time"),
     ("xtask/src/steps.rs", "how long a step took"),
 ];

@@ -155,6 +155,8 @@ impl Machine {
     pub(super) fn restore(&mut self, front: &Front, saved: Saved, age_nanos: u64, now: Time) {
         (self.waits.streak, self.waits.last) = (saved.streak, saved.last_wait_nanos);
         if saved.state != State::Closed {
+            // What tripped it is not known any more; an older trip of this breaker would be the wrong story.
+            self.last_trip = None;
             self.reopen_at = now.plus_nanos(saved.left_nanos.saturating_sub(age_nanos));
             self.enter(front, State::Open, now, Cause::Restored);
         }
