@@ -48,11 +48,6 @@ pub(super) const fn tag(epoch: u64) -> u64 {
     epoch << TAG_SHIFT
 }
 
-/// How many epochs lie between two tags, the earlier first.
-pub(super) const fn tags_between(earlier: u64, later: u64) -> u64 {
-    later.wrapping_sub(earlier) >> TAG_SHIFT
-}
-
 /// Successes of one stripe, and counters that belong to no epoch.
 #[repr(align(64))]
 #[derive(Debug, Default)]

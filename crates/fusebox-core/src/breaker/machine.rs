@@ -36,8 +36,6 @@ pub(super) struct Machine {
     pub(super) asked: bool,
     /// Adds that landed in this epoch but belong to an older one.
     pub(super) strays: i64,
-    /// Bit n: whether the circuit was closed n + 1 epochs ago, so that what was added then is in the totals.
-    pub(super) closed_before: u64,
     pub(super) recent: RecentFailures,
     /// The latest moment before which the dependency asked not to be called.
     pub(super) hint: Time,
@@ -93,7 +91,6 @@ impl Machine {
             hung: 0,
             asked: false,
             strays: 0,
-            closed_before: 0,
             recent: RecentFailures::default(),
             hint: Time::ZERO,
             last_trip: None,
@@ -333,11 +330,10 @@ impl Machine {
     pub(super) fn enter(&mut self, front: &Front, to: State, at: Time, cause: Cause) {
         let from = self.state;
         self.epoch += 1;
-        self.closed_before = self.closed_before << 1 | u64::from(from == State::Closed);
+        // Only a closed epoch has fast successes of its own. A stray that has not come here yet is archived as one, in
+        // whatever epoch it landed; `attend` relies on that.
         let passed = front.fence(self.epoch) as i64;
-        if from == State::Closed {
-            self.tally.success += (passed - self.strays).max(0) as u64;
-        }
+        self.tally.success += (passed - self.strays).max(0) as u64;
         (self.state, self.since) = (to, at);
         (self.strays, self.hung, self.asked) = (0, 0, false);
         self.run = Run::default();
