@@ -24,6 +24,7 @@ use std::time::Duration;
 #[derive(Debug, PartialEq)]
 struct Seen {
     state: State,
+    since: Time,
     retry_at: Time,
     window: WindowCounts,
     run: u32,
@@ -105,7 +106,7 @@ impl Pair {
         };
         let to = match span {
             Span::Of(span) => self.now + span,
-            Span::Bucket => self.now + self.bucket,
+            Span::Buckets(n) => self.now + self.bucket * n,
             Span::Due(by) => beside(self.model.next_due(), by),
             Span::Slow(by, any) => {
                 self.pick(any).map_or(self.now, |i| beside(self.tickets[i].1.began + self.slow, by))
@@ -203,6 +204,7 @@ impl Pair {
         let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
         let real = Seen {
             state: real.state,
+            since: real.since,
             retry_at: real.retry_at,
             window: real.window,
             run: real.consecutive_failures,
@@ -216,6 +218,7 @@ impl Pair {
         let (window, run, hung, probes) = self.model.counts(now);
         let model = Seen {
             state: self.model.state,
+            since: self.model.since,
             retry_at: self.model.retry_at(),
             window,
             run,

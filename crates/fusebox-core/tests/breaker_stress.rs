@@ -240,11 +240,13 @@ fn the_books_balance_after_a_storm(window: Window) {
     assert_eq!(t.success + t.failure + t.ignored + t.cancelled + t.late, settled, "{t:?}");
     assert_eq!(t.rejected, deeds.iter().map(|deeds| deeds.rejected).sum::<u64>());
     let told = watched.told();
-    assert_eq!(told.len() as u64, t.changes.iter().flatten().sum::<u64>());
-    assert!(told.len() > 100, "the storm was a breeze: {} transitions", told.len());
+    let changes: u64 = t.changes.iter().flatten().sum();
+    assert!(changes > 100, "the storm was a breeze: {changes} transitions");
+    // A listener that is preempted for long may lose the oldest, but hears none twice and none out of order.
+    assert!(told.len() as u64 <= changes, "{} told of {changes}", told.len());
     for pair in told.windows(2) {
-        assert_eq!(pair[0].to, pair[1].from, "a transition was told out of order or not at all");
-        assert!(pair[0].epoch < pair[1].epoch);
+        assert!(pair[0].epoch < pair[1].epoch, "{pair:?}");
+        assert!(pair[0].epoch + 1 < pair[1].epoch || pair[0].to == pair[1].from, "{pair:?}");
     }
     for _ in 0..2 {
         if let Ok(ticket) = watched.breaker.admit(end) {

@@ -56,7 +56,7 @@ pub(crate) struct Model {
     lease: u64,
     pub(crate) state: State, // as callers experience it
     pub(crate) epoch: u64,
-    since: Time,
+    pub(crate) since: Time,
     open_until: Time,
     pub(crate) hold: Option<(Mode, Time)>,
     under: (State, Time), // what a ForcedOpen covers
