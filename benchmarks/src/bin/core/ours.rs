@@ -1,11 +1,14 @@
 //! fusebox itself: the breaker told the time, the breaker with its clock, the handle, and the Tower layer.
 
-use crate::subject::{Contender, Direct, Setup, Subject, Traffic};
+use crate::subject::{AtOnce, Contender, Direct, Served, Setup, Subject, Traffic};
+use fusebox::tower::CircuitBreakerLayer;
 use fusebox::{Clock, Error};
 use fusebox_benchmarks::machine::locked_version;
 use fusebox_core::breaker::{CircuitBreaker, Config, Settings, Window};
 use fusebox_core::{Failure, Outcome, Rng, Time};
+use std::borrow::Borrow;
 use std::time::Duration;
+use tower_layer::Layer;
 
 /// How far the time given moves from call to call: about what a call takes.
 const STEP_NANOS: u64 = 10;
@@ -32,7 +35,9 @@ fn build(setup: Setup, traffic: Traffic) -> Option<Box<dyn Subject>> {
                 !matches!(result, Err(Error::Rejected(_)))
             })
         }
-        Setup::Layer => None,
+        Setup::Layer => layered(traffic, coarse_handle()),
+        // One breaker per round is leaked, as a program leaks its one at start.
+        Setup::StaticLayer => layered(traffic, &*Box::leak(Box::new(coarse_handle()))),
     }
 }
 
@@ -46,6 +51,19 @@ fn clocked(traffic: Traffic, clock: Clock) -> Option<Box<dyn Subject>> {
         }
         Err(_) => false,
     })
+}
+
+fn coarse_handle() -> fusebox::CircuitBreaker {
+    let builder = fusebox::CircuitBreaker::builder("measured").clock(Clock::coarse());
+    builder.build().expect("the default configuration works")
+}
+
+fn layered<H>(traffic: Traffic, held: H) -> Option<Box<dyn Subject>>
+where
+    H: Borrow<fusebox::CircuitBreaker> + Clone + Send + Sync + 'static,
+{
+    let service = CircuitBreakerLayer::new(held).layer(AtOnce);
+    Served::boxed(traffic, service, |error| matches!(error, Error::Rejected(_)))
 }
 
 fn breaker(config: Config, now: Time) -> CircuitBreaker {

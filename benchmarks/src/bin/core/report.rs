@@ -204,7 +204,7 @@ fn setup_title(setup: Setup) -> &'static str {
         Setup::Time => "time window 60 s",
         Setup::Coarse | Setup::Precise => "`default` as shipped",
         Setup::Handle => "`CircuitBreaker` handle as shipped",
-        Setup::Layer => "Tower layer",
+        Setup::Layer | Setup::StaticLayer => "Tower layer",
     }
 }
 

@@ -26,6 +26,10 @@ const fn row(
     Row { title, setups, traffic, threads, target, above: None }
 }
 
+const fn layer(title: &'static str, setups: &'static [Setup]) -> Row {
+    Row { above: Some(Setup::Coarse), ..row(title, setups, Traffic::Good, 1, Some(12.0)) }
+}
+
 const CONSECUTIVE: &[Setup] = &[Setup::Consecutive];
 const COUNT: &[Setup] = &[Setup::Count];
 const TIME: &[Setup] = &[Setup::Time];
@@ -33,6 +37,7 @@ const COARSE: &[Setup] = &[Setup::Coarse];
 const PRECISE: &[Setup] = &[Setup::Precise];
 const HANDLE: &[Setup] = &[Setup::Handle];
 const LAYER: &[Setup] = &[Setup::Layer];
+const STATIC_LAYER: &[Setup] = &[Setup::StaticLayer];
 const OPEN: &[Setup] = &[Setup::Count, Setup::Consecutive];
 
 /// Every timed row, in the order of the table.
@@ -55,10 +60,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("25 % failing, time window 60 s", TIME, Traffic::Quarter, 2, Some(100.0)),
     row("open, reject", OPEN, Traffic::Rejected, 1, Some(10.0)),
     row("open, reject", OPEN, Traffic::Rejected, 2, None),
-    Row {
-        above: Some(Setup::Coarse),
-        ..row("Tower layer, ready future", LAYER, Traffic::Good, 1, Some(12.0))
-    },
+    layer("Tower layer, ready future", LAYER),
+    layer("Tower layer over a `&'static` breaker", STATIC_LAYER),
 ];
 
 /// The most bytes, inline and heap, that an idle breaker of the `default` preset may take.

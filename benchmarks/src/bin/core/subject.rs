@@ -30,6 +30,8 @@ pub(crate) enum Setup {
     Handle,
     /// As shipped, as a Tower layer around a service that is ready at once.
     Layer,
+    /// The same, the layer holding a `&'static` breaker.
+    StaticLayer,
 }
 
 /// What the calls come to.
@@ -46,7 +48,7 @@ pub(crate) enum Traffic {
 }
 
 impl Setup {
-    pub(crate) const ALL: [Setup; 7] = [
+    pub(crate) const ALL: [Setup; 8] = [
         Setup::Consecutive,
         Setup::Count,
         Setup::Time,
@@ -54,6 +56,7 @@ impl Setup {
         Setup::Precise,
         Setup::Handle,
         Setup::Layer,
+        Setup::StaticLayer,
     ];
 }
 
@@ -67,6 +70,7 @@ impl fmt::Display for Setup {
             Setup::Precise => "precise",
             Setup::Handle => "handle",
             Setup::Layer => "layer",
+            Setup::StaticLayer => "static-layer",
         })
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn build(setup: Setup, traffic: Traffic) -> Option<Box<dyn Subject>> 
             subject(traffic, Config::new().failure_policy(policy).build())
         }
         Setup::Precise => subject(traffic, Config::new().build()),
-        Setup::Count | Setup::Coarse | Setup::Handle | Setup::Layer => None,
+        Setup::Count | Setup::Coarse | Setup::Handle | Setup::Layer | Setup::StaticLayer => None,
     }
 }
 

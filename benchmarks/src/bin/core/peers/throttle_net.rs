@@ -12,7 +12,7 @@ pub(crate) fn build(setup: Setup, traffic: Traffic) -> Option<Box<dyn Subject>> 
         Setup::Count => builder.trip(Trip::Ratio { window: 100, ratio: 0.5, min_calls: 10 }),
         Setup::Time => builder.trip(Trip::Windowed { failures: u32::MAX, period: Duration::from_secs(60) }),
         Setup::Precise => CircuitBreaker::builder(),
-        Setup::Coarse | Setup::Handle | Setup::Layer => return None,
+        Setup::Coarse | Setup::Handle | Setup::Layer | Setup::StaticLayer => return None,
     };
     Direct::boxed(traffic, builder.build(Unlimited), |breaker, _, good| match breaker.try_acquire() {
         Ok(Some(permit)) if good => {

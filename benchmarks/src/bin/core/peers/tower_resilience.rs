@@ -15,7 +15,7 @@ pub(crate) fn build(setup: Setup, traffic: Traffic) -> Option<Box<dyn Subject>> 
             .sliding_window_duration(Duration::from_secs(60))
             .minimum_number_of_calls(10),
         Setup::Precise | Setup::Layer => CircuitBreakerLayer::builder(),
-        Setup::Coarse | Setup::Handle => return None,
+        Setup::Coarse | Setup::Handle | Setup::StaticLayer => return None,
     };
     let layer = builder.build().expect("the configuration is one its documentation shows");
     Served::boxed(traffic, layer.layer_fn(AtOnce), |error| matches!(error, CircuitBreakerError::OpenCircuit))
