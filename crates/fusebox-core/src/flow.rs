@@ -209,16 +209,16 @@ impl Flow {
         self.deadline = self.deadline.min(at);
     }
 
-    /// Whether the walk has ended, or never began: nothing is held.
+    /// Whether there is nothing to give back: the walk has not begun or is over, or it sleeps with nothing held.
     #[inline(always)]
     pub fn is_over(&self) -> bool {
-        self.held.is_none()
+        self.held.is_none() && self.tail.is_none()
     }
 
-    /// The attempt in flight has come to this.
+    /// The attempt in flight has come to this. What is told of another attempt comes too late to matter.
     #[inline(always)]
-    pub fn told(&mut self, _: Try, verdict: Verdict) {
-        if let At::Calling = self.at {
+    pub fn told(&mut self, of: Try, verdict: Verdict) {
+        if matches!(self.at, At::Calling) && of.attempt == self.attempts {
             self.at = At::Outward(Carried::Verdict(verdict));
         }
     }
@@ -227,8 +227,8 @@ impl Flow {
     /// [`Flow::tail`] carries the ticket on.
     #[inline(always)]
     pub fn told_head(&mut self, of: Try, verdict: Verdict) {
-        self.headed = true;
         self.told(of, verdict);
+        self.headed = matches!(self.at, At::Outward(Carried::Verdict(_)));
     }
 
     /// What is left to settle when the body ends, after a walk that finished with a good response head.
@@ -252,7 +252,9 @@ impl Flow {
                     None => return Step::Wait(self.deadline.min(self.cut_at).min(self.overdue_at)),
                 },
                 At::Sleeping(until) => match self.last {
-                    Some(last) if cx.now >= self.deadline => self.at = At::Outward(last),
+                    Some(last) if cx.now >= self.deadline || !self.is_current(circuits, cx.now) => {
+                        self.at = At::Outward(last);
+                    }
                     _ if cx.now >= until => self.at = At::Inward,
                     _ => return Step::Wait(until.min(self.deadline)),
                 },
@@ -276,8 +278,7 @@ impl Flow {
         match stage {
             Stage::Fallback(_) => {}
             // Fixed when the call first comes here: neither a retry nor another endpoint gives it more time.
-            Stage::Deadline(span) if self.deadline == Time::NEVER => self.deadline = cx.now.plus_nanos(*span),
-            Stage::Deadline(_) => {}
+            Stage::Deadline(span) => self.deadline = self.deadline.min(cx.now.plus_nanos(*span)),
             Stage::Pick(robin) => {
                 self.endpoints = robin.endpoints();
                 self.endpoint = if self.attempts == 0 { robin.pick() } else { self.next_endpoint() };
@@ -288,6 +289,11 @@ impl Flow {
                 }
             }
             Stage::Timeout(span) => self.timeout = *span,
+            // No time is left for an attempt: a ticket would be evidence of nothing.
+            Stage::Breaker if cx.now >= self.deadline => {
+                self.at = At::Outward(Carried::Deadline { failure: false });
+                return;
+            }
             Stage::Breaker => {
                 let circuit = circuits.circuit(self.endpoint);
                 let asked = if self.watched {
@@ -312,7 +318,7 @@ impl Flow {
     fn begin(&mut self, circuits: &impl Circuits, now: Time) -> Try {
         self.attempts += 1;
         self.began = now;
-        self.running = true;
+        (self.running, self.headed) = (true, false);
         self.cut_at = now.plus_nanos(self.timeout);
         let circuit = circuits.circuit(self.endpoint);
         if let Some(held) = &mut self.held {
@@ -377,10 +383,9 @@ impl Flow {
     fn settle(&mut self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
         let Some(held) = self.held.take() else { return };
         let circuit = circuits.circuit(self.endpoint);
-        let held = held.timed_from(now.minus_nanos(self.longest));
+        let mut held = held.timed_from(now.minus_nanos(self.longest));
         if self.headed && outcome == Outcome::Success {
-            let settle_by = now.plus_nanos(circuit.slow_nanos());
-            circuit.hear(held.ticket(), settle_by);
+            let settle_by = circuit.hear(&mut held, now);
             let (endpoint, elapsed) = (self.endpoint, self.longest);
             self.tail = Some(Tail { held, endpoint, elapsed, settle_by });
         } else {
@@ -430,10 +435,7 @@ impl Flow {
             }
             _ => return,
         };
-        if !self.replayable
-            || self.attempts >= settings.config().max_attempts
-            || !self.may_return(circuits, cx.now)
-        {
+        if self.attempts >= settings.config().max_attempts || !self.may_return(circuits, cx.now) {
             return;
         }
         let backoff = settings.config().backoff.wait(self.attempts, cx.rng);
@@ -441,36 +443,48 @@ impl Flow {
         if until >= self.deadline || !budget.is_none_or(|budget| budget.withdraw(cx.now)) {
             return;
         }
+        if let Some(held) = &mut self.held {
+            circuits.circuit(self.endpoint).rest(held);
+        }
         self.last = Some(carried);
         self.refused_by = 0;
         self.depth += 1;
         self.at = At::Sleeping(until);
     }
 
-    /// Whether the circuit would have another attempt: not from a probe, not under a ticket whose epoch is over, and
+    /// Whether a circuit would have another attempt: not from a probe, not under a ticket whose epoch is over, and
     /// not when it is open and there is nowhere else to go.
     fn may_return(&self, circuits: &impl Circuits, now: Time) -> bool {
-        let circuit = circuits.circuit(self.endpoint);
         match &self.held {
-            Some(held) => !held.ticket().is_probe() && circuit.epoch() == held.ticket().epoch(),
-            None => self.endpoints > 1 || circuit.state(now) != State::Open,
+            Some(held) => !held.ticket().is_probe() && self.is_current(circuits, now),
+            None if self.endpoints == 1 => circuits.circuit(self.endpoint).state(now) != State::Open,
+            None => (0..self.endpoints).any(|i| circuits.circuit(i).state(now) != State::Open),
         }
+    }
+
+    /// Whether the ticket, if one is held, is still good for an attempt.
+    fn is_current(&self, circuits: &impl Circuits, now: Time) -> bool {
+        self.held.as_ref().is_none_or(|held| circuits.circuit(self.endpoint).honours(held.ticket(), now))
     }
 
     fn next_endpoint(&self) -> usize {
         (self.endpoint + 1) % self.endpoints
     }
 
-    /// The caller is gone: gives everything back. An attempt in flight counts as cancelled, a call between two
-    /// attempts as what the last one was.
+    /// The caller is gone: gives everything back. An attempt in flight and a body that nobody reads count as
+    /// cancelled, a call whose last attempt has ended as what that one was.
     pub fn abandon(mut self, circuits: &impl Circuits, now: Time) {
         let outcome = match (self.at, self.last) {
-            (At::Sleeping(_), Some(last)) => last.outcome(),
+            (At::Outward(Carried::Verdict(Verdict::SUCCESS)), _) if self.headed => Outcome::Cancelled,
+            (At::Outward(carried), _) | (At::Sleeping(_), Some(carried)) => carried.outcome(),
             _ => Outcome::Cancelled,
         };
         self.end_attempt(now);
         self.headed = false;
         self.settle(circuits, outcome, now);
+        if let Some(tail) = self.tail.take() {
+            tail.settle(circuits, Outcome::Cancelled, now);
+        }
     }
 }
 

@@ -140,7 +140,9 @@ impl Machine {
         self.roll(front, now);
         if now >= front.watch_due() {
             front.clear_wake();
-            let hung = watch.map_or(0, |watch| watch.look(front, self.since, self.settings.slow, now));
+            let watch = watch.filter(|_| self.settings.watches_hung_calls());
+            let slow = self.settings.slow;
+            let hung = watch.map_or(0, |watch| watch.look(front, self.epoch, self.since, slow, now));
             for _ in 0..hung {
                 self.hung += 1;
                 self.run.extend(self.passed(front));

@@ -210,48 +210,70 @@ impl CircuitBreaker {
     #[inline]
     pub fn admit_watched(&self, now: Time) -> Result<Watched, Rejection> {
         let ticket = self.admit(now)?;
-        let watched = ticket.is_measured() && !ticket.is_probe() && self.front.slow() < u64::MAX;
-        let slot =
-            if watched { self.watch.get_or_init(Watch::new).enter(&self.front, ticket.began) } else { None };
+        let slot = self.watch(&ticket);
         Ok(Watched { ticket, slot })
+    }
+
+    #[inline]
+    fn watch(&self, ticket: &Ticket) -> Option<u8> {
+        let hangs = ticket.is_measured() && !ticket.is_probe() && !ticket.is_overdue();
+        if hangs && self.front.slow() < u64::MAX {
+            self.watch.get_or_init(Watch::new).enter(&self.front, ticket)
+        } else {
+            None
+        }
     }
 
     /// Tells what came of a watched call.
     #[inline]
-    pub fn settle_watched(&self, watched: Watched, outcome: Outcome, now: Time) {
-        let Watched { mut ticket, slot } = watched;
-        if let (Some(slot), Some(watch)) = (slot, self.watch.get())
+    pub fn settle_watched(&self, mut watched: Watched, outcome: Outcome, now: Time) {
+        self.rest(&mut watched);
+        self.settle(watched.ticket, outcome, now);
+    }
+
+    /// Nothing of this call is in flight for now: the answer has begun, or the call waits for its next attempt.
+    pub(crate) fn rest(&self, watched: &mut Watched) {
+        if let (Some(slot), Some(watch)) = (watched.slot.take(), self.watch.get())
             && watch.leave(slot)
         {
-            ticket.mark_overdue();
+            watched.ticket.mark_overdue();
         }
-        self.settle(ticket, outcome, now);
     }
 
-    /// Another attempt under the same ticket begins: the slow clock starts anew.
+    /// Another attempt under the same ticket begins: the slow clock starts anew. A call that counts as hung already is
+    /// not watched again.
     pub(crate) fn next_attempt(&self, watched: &mut Watched, watch: bool, now: Time) {
         watched.ticket.began = now;
-        if !watch {
-            return;
-        }
-        if let (Some(slot), Some(watch)) = (watched.slot.take(), self.watch.get()) {
-            if watch.leave(slot) {
-                watched.ticket.mark_overdue();
-            }
-            watched.slot = watch.enter(&self.front, now);
+        if watch && watched.slot.is_none() {
+            watched.slot = self.watch(&watched.ticket);
         }
     }
 
-    /// The answer to this call has begun. A probe's lease lasts on until `settle_by`.
-    pub(crate) fn hear(&self, ticket: &Ticket, settle_by: Time) {
-        if ticket.is_probe() {
-            self.with(settle_by, |machine, front, _| {
-                if machine.epoch == ticket.epoch() {
-                    machine.phase.extend(ticket.probe_id(), settle_by.plus_nanos(machine.settings.lease));
-                    machine.publish(front);
-                }
-            });
+    /// Whether this ticket is good for another attempt: its epoch goes on.
+    pub(crate) fn honours(&self, ticket: &Ticket, now: Time) -> bool {
+        if ticket.is_measured() { self.epoch() == ticket.epoch() } else { self.state(now) != State::Open }
+    }
+
+    /// The answer to this call has begun; answers by when it must be settled. A probe's lease lasts on until after that,
+    /// and where slowness is not measured, the lease is a probe's limit too: no stream may hold a slot for ever.
+    pub(crate) fn hear(&self, watched: &mut Watched, now: Time) -> Time {
+        self.rest(watched);
+        let (ticket, slow) = (&watched.ticket, self.front.slow());
+        let settle_by = now.plus_nanos(slow);
+        if !ticket.is_probe() {
+            return settle_by;
         }
+        let extended = self.with(now, |machine, front, watch| {
+            machine.tick(front, watch, now);
+            let lease = machine.settings.lease;
+            let settle_by = if slow < u64::MAX { settle_by } else { now.plus_nanos(lease) };
+            if machine.epoch == ticket.epoch() {
+                machine.phase.extend(ticket.probe_id(), settle_by.plus_nanos(lease));
+                machine.publish(front);
+            }
+            settle_by
+        });
+        extended.unwrap_or(settle_by)
     }
 
     /// Lets everything happen that is due by `now`.
@@ -321,6 +343,10 @@ impl CircuitBreaker {
         self.with(now, |machine, front, watch| {
             machine.tick(front, watch, now);
             machine.reconfigure(front, &mut settings, &mut window, &mut phase, now);
+            if watch.is_some() {
+                // What is overdue may be another thing now: look again.
+                front.wake_at(now);
+            }
         });
     }
 

@@ -11,6 +11,7 @@
 //! SeqCst, so one of the two always sees the other: no slot is left behind a `watch` that is too late.
 
 use super::front::Front;
+use super::ticket::Ticket;
 use crate::Time;
 use crate::sync::{AtomicU64, Relaxed, SeqCst, stripe};
 use alloc::boxed::Box;
@@ -22,8 +23,14 @@ const SLOTS: usize = 2;
 
 /// The machine has counted this slot's call as hung.
 const FLAGGED: u64 = 1;
+/// The low bits of the ticket's epoch: they tell calls apart that began at the moment of a state change.
+const EPOCH_SHIFT: u32 = 1;
+const EPOCH: u64 = 7;
+/// A start time has 60 bits, which are 36 years since the driver's epoch.
+const BEGAN_SHIFT: u32 = 4;
+const LAST_BEGAN: u64 = (1 << 60) - 2;
 
-/// The slots, each zero or `[began + 1: 63 | FLAGGED: 1]`.
+/// The slots, each zero or `[began + 1: 60 | epoch: 3 | FLAGGED: 1]`.
 #[derive(Debug)]
 pub(super) struct Watch {
     slots: Box<[AtomicU64]>,
@@ -34,16 +41,17 @@ impl Watch {
         Watch { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Leaves `began` in a free slot. `None` if there is none.
-    pub(super) fn enter(&self, front: &Front, began: Time) -> Option<u8> {
-        let word = (began.as_nanos() + 1) << 1;
+    /// Leaves the ticket's start in a free slot. `None` if there is none.
+    pub(super) fn enter(&self, front: &Front, ticket: &Ticket) -> Option<u8> {
+        let began = ticket.began.as_nanos().min(LAST_BEGAN);
+        let word = (began + 1) << BEGAN_SHIFT | (ticket.epoch() & EPOCH) << EPOCH_SHIFT;
         let start = stripe();
         let slot = (0..SLOTS).map(|step| (start + step) % SLOTS).find(|&slot| {
             let slot = &self.slots[slot];
             // ORDERING: SeqCst; see the module. The first load only saves a failing exchange.
             slot.load(Relaxed) == 0 && slot.compare_exchange(0, word, SeqCst, Relaxed).is_ok()
         })?;
-        let due = began.plus_nanos(front.slow()).as_nanos();
+        let due = began.saturating_add(front.slow());
         // ORDERING: SeqCst; see the module.
         if due < front.watch.load(SeqCst) {
             front.watch.fetch_min(due, SeqCst);
@@ -57,15 +65,16 @@ impl Watch {
         self.slots[usize::from(slot)].swap(0, SeqCst) & FLAGGED != 0
     }
 
-    /// Flags the calls begun at `since` or later that have been in flight for `slow` nanoseconds, and answers how
+    /// Flags the calls of `epoch`, which began at `since`, that have been in flight for `slow` nanoseconds, and answers how
     /// many are new. Called under the machine's lock, after `Front::clear_wake`.
-    pub(super) fn look(&self, front: &Front, since: Time, slow: u64, now: Time) -> u32 {
+    pub(super) fn look(&self, front: &Front, epoch: u64, since: Time, slow: u64, now: Time) -> u32 {
         let (mut hung, mut next) = (0, u64::MAX);
         for slot in &self.slots {
             // ORDERING: SeqCst; see the module.
             let word = slot.load(SeqCst);
-            let began = Time::from_nanos((word >> 1).saturating_sub(1));
-            if word == 0 || word & FLAGGED != 0 || began < since {
+            let began = Time::from_nanos((word >> BEGAN_SHIFT).saturating_sub(1));
+            let foreign = word >> EPOCH_SHIFT & EPOCH != epoch & EPOCH || began < since;
+            if word == 0 || word & FLAGGED != 0 || foreign {
                 continue;
             }
             let due = began.plus_nanos(slow);

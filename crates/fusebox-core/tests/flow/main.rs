@@ -1,0 +1,12 @@
+//! A call's walk, row by row of the table of orders, in virtual time.
+
+mod abandon;
+mod deadline;
+mod endpoints;
+mod evidence;
+mod fallback;
+mod hung;
+mod retry;
+mod streams;
+mod walks;
+mod world;

@@ -1,0 +1,201 @@
+//! Random walks through random pipelines, several calls at a time, some of them abandoned: whatever happened, what was
+//! taken is given back, and the books balance.
+//!
+//! `PROPTEST_CASES` sets how many; a failing one is printed whole, and made small.
+
+use crate::world::{Attempt, HANGS, Plan, Walk, World, ends, head, ms};
+use fusebox_core::breaker::State;
+use fusebox_core::flow::{Flow, Tail};
+use fusebox_core::pipeline::{FallbackOn, Order};
+use fusebox_core::retry::BudgetConfig;
+use fusebox_core::{Failure, Outcome, Time, Verdict};
+use proptest::prelude::*;
+
+/// One call: when it begins, when its caller goes away, what its attempts come to, how long a body streams.
+#[derive(Clone, Debug)]
+struct Call {
+    begins: u64,
+    abandoned: Option<u64>,
+    due: Option<u64>,
+    blocking: bool,
+    replayable: bool,
+    attempts: Vec<Attempt>,
+    streams: u64,
+    cut: bool,
+}
+
+const MOST_ATTEMPTS: u32 = 4;
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let takes = prop_oneof![0..30u64, 90..110u64, 0..400u64];
+    let verdict = prop_oneof![
+        4 => Just(Verdict::SUCCESS),
+        4 => Just(Verdict::failure(Failure::Error)),
+        1 => Just(Verdict::failure(Failure::Overloaded { retry_after_secs: 1 })),
+        1 => Just(Verdict::final_failure(Failure::Malformed)),
+        1 => Just(Verdict::IGNORED),
+    ];
+    prop_oneof![
+        6 => (takes.clone(), verdict).prop_map(|(takes, verdict)| ends(takes, verdict)),
+        2 => takes.prop_map(head),
+        1 => Just(HANGS),
+    ]
+}
+
+prop_compose! {
+    fn call()(
+        begins in 0..1_500u64,
+        abandoned in proptest::option::weighted(0.3, 0..600u64),
+        due in proptest::option::weighted(0.2, 0..600u64),
+        blocking in proptest::bool::weighted(0.3),
+        replayable in proptest::bool::weighted(0.8),
+        attempts in proptest::collection::vec(attempt(), MOST_ATTEMPTS as usize),
+        streams in 0..300u64,
+        cut in any::<bool>(),
+    ) -> Call {
+        Call { begins, abandoned, due, blocking, replayable, attempts, streams, cut }
+    }
+}
+
+prop_compose! {
+    fn plan()(
+        order in prop_oneof![Just(Order::Seed), Just(Order::RetryOutside)],
+        timeout in proptest::option::of(20..200u64),
+        deadline in proptest::option::of(20..500u64),
+        attempts in 1..=MOST_ATTEMPTS,
+        backoff in 0..100u64,
+        budget in proptest::option::of(Just(BudgetConfig::default())),
+        fallback in proptest::option::of(prop_oneof![Just(FallbackOn::Failed), Just(FallbackOn::Rejected)]),
+        endpoints in 1..4usize,
+        run in 1..4u32,
+        probes in 1..3u32,
+    ) -> Plan {
+        let mut plan = Plan::new(order).budgeted(attempts, backoff, budget).endpoints(endpoints);
+        plan.stages.timeout = timeout.map(ms);
+        plan.stages.deadline = deadline.map(ms);
+        plan.stages.fallback = fallback;
+        plan.breaker(|config| {
+            config.consecutive_failures = Some(run);
+            config.half_open_probes = probes;
+            config.wait_in_open.strategy = fusebox_core::breaker::WaitStrategy::Fixed(ms(150));
+        })
+    }
+}
+
+/// A call under way, and the body it left behind.
+struct Driven {
+    plan: Call,
+    walk: Walk,
+    abandon_at: Time,
+    body: Option<(Tail, Time)>,
+    done: bool,
+}
+
+impl Driven {
+    fn new(plan: &Call) -> Driven {
+        let begins = Time::from_millis(plan.begins);
+        let mut flow =
+            if plan.blocking { Flow::blocking(plan.replayable) } else { Flow::new(plan.replayable) };
+        if let Some(due) = plan.due {
+            flow.due_by(begins + ms(due));
+        }
+        // An attempt that never ends and that nothing interrupts is a call that its caller gives up in the end.
+        let abandon_at = begins + ms(plan.abandoned.unwrap_or(60_000));
+        let walk = Walk::new(flow, begins, &plan.attempts);
+        Driven { plan: plan.clone(), walk, abandon_at, body: None, done: false }
+    }
+
+    fn next_event(&self) -> Time {
+        match &self.body {
+            _ if self.done => Time::NEVER,
+            Some((_, ends)) => *ends,
+            None => self.walk.next_event().min(self.abandon_at),
+        }
+    }
+
+    fn step(&mut self, world: &World) {
+        let now = world.now();
+        if let Some((tail, _)) = self.body.take() {
+            let cut = if self.plan.cut { Outcome::Failure(Failure::Reset) } else { Outcome::Success };
+            let ended = now < tail.settle_by();
+            tail.settle(world, if ended { cut } else { Outcome::Success }, now);
+            self.done = true;
+        } else if self.abandon_at <= now {
+            world.abandon(&mut self.walk);
+            self.done = true;
+        } else {
+            self.walk.step(world);
+            if self.walk.finish.is_some() {
+                let streams = now + ms(self.plan.streams);
+                let tail = self.walk.tail.take();
+                self.body = tail.map(|tail| {
+                    let ends = streams.min(tail.settle_by());
+                    (tail, ends)
+                });
+                self.done = self.body.is_none();
+            }
+        }
+    }
+}
+
+fn drive(world: &World, calls: &[Call]) -> Vec<Driven> {
+    let mut calls: Vec<Driven> = calls.iter().map(Driven::new).collect();
+    while let Some(next) = calls.iter_mut().min_by_key(|call| call.next_event()) {
+        let at = next.next_event();
+        if at == Time::NEVER {
+            break;
+        }
+        world.go_to(at);
+        next.step(world);
+    }
+    calls
+}
+
+fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseError> {
+    let retry = plan.stages.retry.as_ref().expect("every plan has one").config();
+    let mut tickets = 0;
+    for call in calls {
+        let made = call.walk.calls.len() as u32;
+        prop_assert!(made <= retry.max_attempts, "{made} attempts");
+        for (i, (attempt, _)) in call.walk.calls.iter().enumerate() {
+            prop_assert_eq!(attempt.attempt as usize, i + 1);
+            prop_assert!(attempt.endpoint < plan.stages.endpoints);
+        }
+        if let (Some(deadline), true) = (plan.stages.deadline, call.walk.finish.is_some()) {
+            let begins = Time::from_millis(call.plan.begins);
+            prop_assert!(call.plan.blocking || call.walk.ended <= begins + deadline, "past its deadline");
+        }
+        tickets += match plan.stages.order {
+            Order::Seed => u64::from(made > 0),
+            Order::RetryOutside => u64::from(made),
+        };
+    }
+    let mut settled = 0;
+    for (endpoint, circuit) in world.circuits.iter().enumerate() {
+        let seen = world.seen(endpoint);
+        prop_assert_eq!((seen.probes.in_flight, seen.hung), (0, 0), "endpoint {}", endpoint);
+        let t = seen.totals;
+        settled += t.success + t.failure + t.ignored + t.cancelled + t.late;
+        prop_assert_eq!(t.internal_faults, 0);
+        let later = world.now() + ms(1_000);
+        if circuit.state(later) == State::HalfOpen {
+            circuit.settle(circuit.admit(later).expect("a free slot"), Outcome::Success, later);
+            prop_assert_eq!(circuit.state(later), State::Closed, "a healthy endpoint's circuit closes");
+        }
+    }
+    prop_assert_eq!(settled, tickets, "every ticket settles exactly once");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #[test]
+    fn whatever_happens_everything_taken_is_given_back(
+        plan in plan(),
+        calls in proptest::collection::vec(call(), 1..8),
+    ) {
+        let world = plan.clone().build();
+        let calls = drive(&world, &calls);
+        check(&plan, &world, &calls)?;
+    }
+}

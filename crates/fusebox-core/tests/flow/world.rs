@@ -1,0 +1,337 @@
+//! A virtual world: circuits, a pipeline before them, a clock, and a driver that does what a flow asks for.
+
+use fusebox_core::breaker::{
+    CircuitBreaker, Config, HalfOpen, Hold, Mode, Setting, Snapshot, State, WaitInOpen, WaitStrategy,
+};
+use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Tail, Try};
+use fusebox_core::pipeline::{self, FallbackOn, Order, Pipeline};
+use fusebox_core::retry::{self, Backoff, BudgetConfig, Jitter};
+use fusebox_core::{Failure, Outcome, Rng, SharedRng, Time, Verdict};
+use std::cell::Cell;
+use std::time::Duration;
+
+pub(crate) const FAILED: Outcome = Outcome::Failure(Failure::Error);
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Trips at the third failure in a row; 100 ms are slow; waits a second, and one good probe closes.
+pub(crate) fn brittle() -> Config {
+    Config {
+        consecutive_failures: Some(3),
+        failure_rate: None,
+        slow_call_duration: Setting::Is(ms(100)),
+        wait_in_open: WaitInOpen { strategy: WaitStrategy::Fixed(ms(1_000)), jitter: 0.0 },
+        half_open_probes: 1,
+        half_open: HalfOpen::Count { success_threshold: 1, probe_failures: 1 },
+        probe_lease: Setting::Is(ms(300)),
+        ..Config::default()
+    }
+}
+
+/// What stands before the circuits, and what the circuits are.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) stages: pipeline::Config,
+    pub(crate) breaker: Config,
+}
+
+impl Plan {
+    pub(crate) fn new(order: Order) -> Plan {
+        let stages = pipeline::Config { order, endpoints: 1, ..pipeline::Config::default() };
+        Plan { stages, breaker: brittle() }
+    }
+
+    pub(crate) fn timeout(mut self, millis: u64) -> Plan {
+        self.stages.timeout = Some(ms(millis));
+        self
+    }
+
+    pub(crate) fn deadline(mut self, millis: u64) -> Plan {
+        self.stages.deadline = Some(ms(millis));
+        self
+    }
+
+    /// This many attempts, with the same wait between any two.
+    pub(crate) fn attempts(self, max_attempts: u32, backoff: u64) -> Plan {
+        self.budgeted(max_attempts, backoff, None)
+    }
+
+    pub(crate) fn budgeted(mut self, max_attempts: u32, backoff: u64, budget: Option<BudgetConfig>) -> Plan {
+        let backoff = Backoff { base: ms(backoff), multiplier: 1.0, max: ms(backoff), jitter: Jitter::None };
+        let retry = retry::Config { max_attempts, backoff, budget };
+        self.stages.retry = Some(retry.check().expect("the retry works"));
+        self
+    }
+
+    pub(crate) fn fallback(mut self, on: FallbackOn) -> Plan {
+        self.stages.fallback = Some(on);
+        self
+    }
+
+    pub(crate) fn endpoints(mut self, endpoints: usize) -> Plan {
+        self.stages.endpoints = endpoints;
+        self
+    }
+
+    pub(crate) fn breaker(mut self, change: impl FnOnce(&mut Config)) -> Plan {
+        change(&mut self.breaker);
+        self
+    }
+
+    pub(crate) fn build(self) -> World {
+        let settings = self.breaker.check(self.stages.timeout).expect("the settings work");
+        let circuit = |_| CircuitBreaker::new(settings.clone(), Rng::seeded(1), Time::ZERO);
+        World {
+            circuits: (0..self.stages.endpoints).map(circuit).collect(),
+            pipeline: Pipeline::new(self.stages),
+            rng: SharedRng::new(Rng::seeded(2)),
+            now: Cell::new(Time::ZERO),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) circuits: Vec<CircuitBreaker>,
+    pub(crate) pipeline: Pipeline,
+    rng: SharedRng,
+    now: Cell<Time>,
+}
+
+impl Circuits for World {
+    fn circuit(&self, endpoint: usize) -> &CircuitBreaker {
+        &self.circuits[endpoint]
+    }
+}
+
+impl World {
+    pub(crate) fn now(&self) -> Time {
+        self.now.get()
+    }
+
+    pub(crate) fn go_to(&self, at: Time) {
+        assert!(at >= self.now(), "time goes forward only");
+        self.now.set(at);
+    }
+
+    pub(crate) fn pass(&self, millis: u64) {
+        self.go_to(self.now() + ms(millis));
+    }
+
+    pub(crate) fn seen(&self, endpoint: usize) -> Snapshot {
+        self.circuits[endpoint].snapshot(self.now())
+    }
+
+    /// Success, failure, slow, cancelled: what the first circuit has counted.
+    pub(crate) fn counted(&self) -> [u64; 4] {
+        let totals = self.seen(0).totals;
+        [totals.success, totals.failure, totals.slow, totals.cancelled]
+    }
+
+    /// Fails an endpoint's circuit open, by others' calls.
+    pub(crate) fn trip(&self, endpoint: usize) {
+        let circuit = &self.circuits[endpoint];
+        while circuit.state(self.now()) == State::Closed {
+            circuit.settle(circuit.admit(self.now()).expect("closed"), FAILED, self.now());
+        }
+    }
+
+    /// Fails an endpoint's circuit open and lets its wait pass: the next call is its only probe.
+    pub(crate) fn half_open(&self, endpoint: usize) {
+        self.trip(endpoint);
+        self.pass(1_000);
+    }
+
+    pub(crate) fn hold(&self, mode: Mode) {
+        let expires = self.now() + ms(100_000);
+        self.circuits[0].hold(Hold { mode, actor: "ops".into(), reason: "test".into(), expires }, self.now());
+    }
+
+    /// A call with a timer, from now on.
+    pub(crate) fn begin(&self, attempts: &[Attempt]) -> Walk {
+        self.begin_as(Flow::new(true), attempts)
+    }
+
+    pub(crate) fn begin_as(&self, flow: Flow, attempts: &[Attempt]) -> Walk {
+        let mut walk = Walk::new(flow, self.now(), attempts);
+        self.run_until(&mut walk, self.now());
+        walk
+    }
+
+    /// A whole call.
+    pub(crate) fn call(&self, attempts: &[Attempt]) -> Walk {
+        let mut walk = self.begin(attempts);
+        self.finish(&mut walk);
+        walk
+    }
+
+    /// Lets everything happen to `walk` that happens by `at`.
+    pub(crate) fn run_until(&self, walk: &mut Walk, at: Time) {
+        while walk.finish.is_none() && walk.next_event() <= at {
+            self.go_to(walk.next_event().max(self.now()));
+            walk.step(self);
+        }
+        self.go_to(at);
+    }
+
+    pub(crate) fn run_for(&self, walk: &mut Walk, millis: u64) {
+        self.run_until(walk, self.now() + ms(millis));
+    }
+
+    pub(crate) fn finish(&self, walk: &mut Walk) {
+        while walk.finish.is_none() {
+            assert!(walk.next_event() < Time::NEVER, "the call is stuck: {walk:?}");
+            self.run_until(walk, walk.next_event());
+        }
+    }
+
+    pub(crate) fn abandon(&self, walk: &mut Walk) {
+        walk.flow.take().expect("not abandoned before").abandon(self, self.now());
+    }
+}
+
+/// What one attempt will come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) takes: Duration,
+    pub(crate) verdict: Verdict,
+    /// What has come then is the response head.
+    pub(crate) head: bool,
+}
+
+pub(crate) const fn ends(millis: u64, verdict: Verdict) -> Attempt {
+    Attempt { takes: ms(millis), verdict, head: false }
+}
+
+pub(crate) const fn ok(millis: u64) -> Attempt {
+    ends(millis, Verdict::SUCCESS)
+}
+
+pub(crate) const fn fails(millis: u64) -> Attempt {
+    ends(millis, Verdict::failure(Failure::Error))
+}
+
+/// Never answers.
+pub(crate) const HANGS: Attempt = Attempt { takes: Duration::MAX, verdict: Verdict::SUCCESS, head: false };
+
+/// Asks to be called again only after so many seconds.
+pub(crate) const fn overloaded(millis: u64, retry_after_secs: u32) -> Attempt {
+    ends(millis, Verdict::failure(Failure::Overloaded { retry_after_secs }))
+}
+
+/// A good response head; the body follows.
+pub(crate) const fn head(millis: u64) -> Attempt {
+    Attempt { head: true, ..ok(millis) }
+}
+
+/// One call, and what its driver knows.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    pub(crate) flow: Option<Flow>,
+    attempts: Vec<Attempt>,
+    wake: Time,
+    in_flight: Option<(Try, Attempt, Time)>,
+    /// Every attempt, with the moment it began.
+    pub(crate) calls: Vec<(Try, Time)>,
+    pub(crate) cancelled: Vec<u32>,
+    pub(crate) finish: Option<Finish>,
+    pub(crate) ended: Time,
+    pub(crate) tail: Option<Tail>,
+}
+
+impl Walk {
+    /// A call that begins at `at`.
+    pub(crate) fn new(flow: Flow, at: Time, attempts: &[Attempt]) -> Walk {
+        Walk {
+            flow: Some(flow),
+            attempts: attempts.to_vec(),
+            wake: at,
+            in_flight: None,
+            calls: Vec::new(),
+            cancelled: Vec::new(),
+            finish: None,
+            ended: Time::NEVER,
+            tail: None,
+        }
+    }
+
+    pub(crate) fn next_event(&self) -> Time {
+        self.wake.min(self.in_flight.map_or(Time::NEVER, |(.., ends)| ends))
+    }
+
+    /// What a driver does when it wakes: tells what has ended, and does what it is asked to.
+    pub(crate) fn step(&mut self, world: &World) {
+        let (now, flow) = (world.now(), self.flow.as_mut().expect("not abandoned"));
+        if let Some((attempt, plan, ends)) = self.in_flight
+            && ends <= now
+        {
+            if plan.head {
+                flow.told_head(attempt, plan.verdict);
+            } else {
+                flow.told(attempt, plan.verdict);
+            }
+            self.in_flight = None;
+        }
+        let cx = Cx { now, rng: &world.rng };
+        loop {
+            match flow.next(&world.pipeline, world, &cx) {
+                Step::Call(attempt) => {
+                    assert!(self.in_flight.is_none(), "two attempts at once");
+                    let plan = self.attempts[attempt.attempt as usize - 1];
+                    self.in_flight = Some((attempt, plan, now + plan.takes));
+                    self.calls.push((attempt, now));
+                }
+                Step::Cancel(attempt) => {
+                    assert_eq!(self.in_flight.take().map(|(attempt, ..)| attempt), Some(attempt));
+                    self.cancelled.push(attempt.attempt);
+                }
+                Step::Wait(until) => {
+                    assert!(until > now, "a wait for what is past makes a driver spin");
+                    self.wake = until;
+                    return;
+                }
+                Step::Finish(finish) => {
+                    assert!(self.in_flight.is_none(), "finished with an attempt in flight");
+                    let again = flow.next(&world.pipeline, world, &cx);
+                    assert_eq!(again, Step::Finish(finish), "a walk that is over stays over");
+                    (self.finish, self.ended, self.tail) = (Some(finish), now, flow.tail());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Goes on to the end after a told head, and loses the flow before anybody has taken the tail.
+    pub(crate) fn settle_untaken(&mut self, world: &World) {
+        let mut flow = self.flow.take().expect("not abandoned before");
+        let cx = Cx { now: world.now(), rng: &world.rng };
+        let step = flow.next(&world.pipeline, world, &cx);
+        assert!(matches!(step, Step::Finish(_)) && !flow.is_over());
+        flow.abandon(world, world.now());
+    }
+
+    pub(crate) fn end(&self) -> End {
+        self.finish.expect("finished").end
+    }
+
+    pub(crate) fn falls_back(&self) -> bool {
+        self.finish.expect("finished").fallback
+    }
+
+    /// The endpoints that were called, in order.
+    pub(crate) fn endpoints(&self) -> Vec<usize> {
+        self.calls.iter().map(|(attempt, _)| attempt.endpoint).collect()
+    }
+
+    /// When the attempts began, in milliseconds.
+    pub(crate) fn began(&self) -> Vec<u128> {
+        self.calls.iter().map(|(_, at)| at.since(Time::ZERO).as_millis()).collect()
+    }
+
+    /// When the call ended, in milliseconds.
+    pub(crate) fn ended(&self) -> u128 {
+        self.ended.since(Time::ZERO).as_millis()
+    }
+}
