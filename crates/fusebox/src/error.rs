@@ -50,7 +50,8 @@ impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Failed(error) => Some(error),
-            _ => None,
+            Error::Rejected(rejected) => Some(rejected),
+            Error::TimedOut | Error::DeadlineExceeded => None,
         }
     }
 }

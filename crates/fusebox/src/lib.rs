@@ -53,6 +53,10 @@ mod registry;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "protect.rs"]
+pub mod __private;
 
 pub use circuit::{CircuitBreaker, CircuitBuilder};
 pub use classify::{Classify, Results};
