@@ -23,8 +23,8 @@ static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 const USAGE: &str = "\
 Usage: core [OPTIONS]
-  --rounds N         interleaved rounds per row (default 21)
-  --millis N         length of a round (default 20)
+  --rounds N         interleaved rounds per row (default 41)
+  --millis N         length of a round (default 10)
   --only TEXT        only rows whose title contains TEXT; the page is not written
   --no-instructions  do not run under callgrind
   --no-page          do not write docs/benchmarks.md
@@ -59,7 +59,7 @@ fn contenders() -> Vec<Contender> {
 }
 
 fn options() -> Result<Options, String> {
-    let effort = timing::Effort { rounds: 21, span: Duration::from_millis(20) };
+    let effort = timing::Effort { rounds: 41, span: Duration::from_millis(10) };
     let page = Some(page::path());
     let mut options = Options { effort, only: None, instructions: true, page, one: None, iters: 1_000 };
     let mut args = lexopt::Parser::from_env();

@@ -148,9 +148,12 @@ fn judge(results: &Results, ours: usize) -> Vec<Judgement> {
     let mut judged = Vec::new();
     for (row, figures) in &results.timed {
         let (Some(target), Some(spread)) = (row.target, figures[ours]) else { continue };
-        let below = row.above.map(|setup| bare(results, setup, ours));
-        let measured = spread.median - below.flatten().unwrap_or(0.0);
-        let above = if below.is_some() { ", above the bare breaker" } else { "" };
+        let (below, above) = match row.above.map(|setup| bare(results, setup, ours)) {
+            None => (0.0, ""),
+            Some(Some(below)) => (below, ", above the bare breaker"),
+            Some(None) => continue,
+        };
+        let measured = spread.median - below;
         judged.push(Judgement {
             what: format!("{}, {} thread{}{above}", row.title, row.threads, plural(row.threads)),
             target: format!("{target} ns"),
