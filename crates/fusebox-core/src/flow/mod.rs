@@ -16,6 +16,12 @@
 //! A flow is a few words on the driver's stack. It allocates nothing and holds at most one ticket; a driver whose
 //! caller goes away calls [`Flow::abandon`].
 
+mod step;
+mod tail;
+
+pub use step::{End, Finish, Step, Try};
+pub use tail::Tail;
+
 use crate::breaker::{CircuitBreaker, State, Watched};
 use crate::pipeline::{FallbackOn, Pipeline, Stage};
 use crate::retry::{Budget, Settings};
@@ -41,51 +47,6 @@ pub struct Cx<'a> {
     pub now: Time,
     /// For backoff's jitter.
     pub rng: &'a SharedRng,
-}
-
-/// One attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Try {
-    /// Which endpoint to call.
-    pub endpoint: usize,
-    /// Which attempt of the call it is; the first is 1.
-    pub attempt: u32,
-}
-
-/// What a driver must do next.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[must_use]
-pub enum Step {
-    /// Make this attempt, then call [`Flow::told`].
-    Call(Try),
-    /// Give this attempt up. It is settled already.
-    Cancel(Try),
-    /// Nothing to do until then, or until the attempt in flight ends.
-    Wait(Time),
-    /// The walk is over.
-    Finish(Finish),
-}
-
-/// How a walk ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Finish {
-    /// Whose result it is.
-    pub end: End,
-    /// Whether a fallback takes its place.
-    pub fallback: bool,
-}
-
-/// Whose result a call has.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum End {
-    /// The last attempt's own.
-    Result,
-    /// The last attempt ran into its timeout.
-    TimedOut,
-    /// The whole call ran into its deadline.
-    DeadlineExceeded,
-    /// A policy refused it.
-    Rejected(Rejection),
 }
 
 /// One call's walk through a pipeline.
@@ -485,28 +446,5 @@ impl Flow {
         if let Some(tail) = self.tail.take() {
             tail.settle(circuits, Outcome::Cancelled, now);
         }
-    }
-}
-
-/// A good response head's body, on its way to the caller. No retry and no fallback any more; only the verdict is open.
-#[derive(Debug)]
-#[must_use = "a tail that is not settled is a call that never ended"]
-pub struct Tail {
-    held: Watched,
-    endpoint: usize,
-    elapsed: u64,
-    settle_by: Time,
-}
-
-impl Tail {
-    /// Settle with a success at this moment if the body has not ended by then: a stream may last for ever.
-    pub fn settle_by(&self) -> Time {
-        self.settle_by
-    }
-
-    /// The body has come to this. The slow clock stopped at the head.
-    pub fn settle(self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
-        let held = self.held.timed_from(now.minus_nanos(self.elapsed));
-        circuits.circuit(self.endpoint).settle_watched(held, outcome, now);
     }
 }
