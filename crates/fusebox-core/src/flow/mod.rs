@@ -26,6 +26,7 @@ use crate::breaker::{CircuitBreaker, State, Watched};
 use crate::pipeline::{FallbackOn, Pipeline, Stage};
 use crate::retry::{Budget, Settings};
 use crate::{Failure, Outcome, Rejection, SharedRng, Time, Verdict};
+use core::time::Duration;
 
 /// Where a flow finds the circuit of an endpoint.
 pub trait Circuits {
@@ -55,8 +56,7 @@ pub struct Flow {
     at: At,
     depth: usize,
     replayable: bool,
-    /// The driver cannot wake: the breaker watches for hung calls itself.
-    watched: bool,
+    watching: Watching,
     /// An attempt's clocks are running.
     running: bool,
     /// The response head has come; the verdict on the body is open.
@@ -78,6 +78,17 @@ pub struct Flow {
     overdue_at: Time,
     last: Option<Carried>,
     fallback: bool,
+}
+
+/// Who notices that an attempt is overdue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watching {
+    /// The driver, by its timer.
+    Driver,
+    /// The breaker, from the attempt's beginning.
+    Breaker,
+    /// The breaker, once the driver has asked what to do while the attempt is in flight.
+    WhenAsked,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +150,7 @@ impl Flow {
             at: At::Start,
             depth: 0,
             replayable,
-            watched: false,
+            watching: Watching::Driver,
             running: false,
             headed: false,
             held: None,
@@ -159,15 +170,29 @@ impl Flow {
         }
     }
 
-    /// A walk whose driver cannot be woken while an attempt runs.
+    /// A walk whose driver cannot be woken while an attempt runs: the breaker watches for hung calls itself.
     #[inline(always)]
     pub fn blocking(replayable: bool) -> Self {
-        Flow { watched: true, ..Flow::new(replayable) }
+        Flow { watching: Watching::Breaker, ..Flow::new(replayable) }
+    }
+
+    /// A walk whose driver has no timer, but can ask while an attempt is in flight: from then on the breaker watches. An
+    /// attempt that is over at once was never worth watching.
+    #[inline(always)]
+    pub fn without_timer(replayable: bool) -> Self {
+        Flow { watching: Watching::WhenAsked, ..Flow::new(replayable) }
     }
 
     /// Brings the call's deadline forward to `at`, for callers that bring one of their own.
     pub fn due_by(&mut self, at: Time) {
         self.deadline = self.deadline.min(at);
+    }
+
+    /// The attempt in flight waited `span` for its own caller, who is slow to send the request: its clocks do not count
+    /// that. The call's deadline does.
+    pub fn excuse(&mut self, span: Duration) {
+        self.began = self.began + span;
+        (self.cut_at, self.overdue_at) = (self.cut_at + span, self.overdue_at + span);
     }
 
     /// Whether there is nothing to give back: the walk has not begun or is over, or it sleeps with nothing held.
@@ -198,9 +223,35 @@ impl Flow {
     }
 
     /// What to do next. Ask after every input, until it answers [`Step::Wait`] or [`Step::Finish`].
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, pipeline: &Pipeline, circuits: &impl Circuits, cx: &Cx<'_>) -> Step {
-        let stages = pipeline.stages();
+        // The walk through a breaker alone, in and out, is a few instructions when it is not written as a loop.
+        match self.at {
+            At::Start if pipeline.is_breaker_alone() => {
+                self.at = At::Inward;
+                self.enter(&Stage::Breaker, circuits, cx);
+                match self.at {
+                    At::Outward(carried) => self.finish(carried),
+                    _ => Step::Call(self.begin(circuits, cx.now)),
+                }
+            }
+            At::Outward(carried) if self.depth == 1 && pipeline.is_breaker_alone() => {
+                self.end_attempt(cx.now);
+                self.depth = 0;
+                self.settle(circuits, carried.outcome(), cx.now);
+                self.finish(carried)
+            }
+            _ => self.turn(pipeline.stages(), circuits, cx),
+        }
+    }
+
+    #[inline(always)]
+    fn finish(&self, carried: Carried) -> Step {
+        Step::Finish(Finish { end: carried.end(), fallback: self.fallback })
+    }
+
+    #[inline(never)]
+    fn turn(&mut self, stages: &[Stage], circuits: &impl Circuits, cx: &Cx<'_>) -> Step {
         loop {
             match self.at {
                 At::Start => self.at = At::Inward,
@@ -225,10 +276,7 @@ impl Flow {
                         self.depth = depth;
                         self.leave(&stages[depth], carried, circuits, cx);
                     }
-                    None => {
-                        let fallback = self.fallback;
-                        return Step::Finish(Finish { end: carried.end(), fallback });
-                    }
+                    None => return self.finish(carried),
                 },
             }
         }
@@ -256,14 +304,8 @@ impl Flow {
                 return;
             }
             Stage::Breaker => {
-                let circuit = circuits.circuit(self.endpoint);
-                let asked = if self.watched {
-                    circuit.admit_watched(cx.now)
-                } else {
-                    circuit.admit(cx.now).map(Watched::by_driver)
-                };
-                match asked {
-                    Ok(ticket) => self.held = Some(ticket),
+                match circuits.circuit(self.endpoint).admit(cx.now) {
+                    Ok(ticket) => self.held = Some(Watched::by_driver(ticket)),
                     Err(rejection) => {
                         self.at = At::Outward(Carried::Rejected(rejection));
                         return;
@@ -283,11 +325,13 @@ impl Flow {
         self.cut_at = now.plus_nanos(self.timeout);
         let circuit = circuits.circuit(self.endpoint);
         if let Some(held) = &mut self.held {
-            if self.attempts > 1 {
-                circuit.next_attempt(held, self.watched, now);
-            }
-            if !self.watched && !held.ticket().is_probe() {
-                self.overdue_at = now.plus_nanos(circuit.slow_nanos());
+            held.restart(now);
+            match self.watching {
+                Watching::Driver if !held.ticket().is_probe() => {
+                    self.overdue_at = now.plus_nanos(circuit.slow_nanos());
+                }
+                Watching::Breaker => circuit.keep_watch(held),
+                Watching::Driver | Watching::WhenAsked => {}
             }
         }
         self.at = At::Calling;
@@ -307,6 +351,11 @@ impl Flow {
             let failure = now.nanos_since(self.began) >= enough;
             self.at = At::Outward(Carried::Deadline { failure });
             return Some(Step::Cancel(attempt));
+        }
+        if self.watching == Watching::WhenAsked
+            && let Some(held) = &mut self.held
+        {
+            circuit.keep_watch(held);
         }
         if now >= self.overdue_at {
             self.overdue_at = Time::NEVER;
@@ -434,7 +483,7 @@ impl Flow {
 
     /// The caller is gone: gives everything back. An attempt in flight and a body that nobody reads count as
     /// cancelled, a call whose last attempt has ended as what that one was.
-    pub fn abandon(mut self, circuits: &impl Circuits, now: Time) {
+    pub fn abandon(&mut self, circuits: &impl Circuits, now: Time) {
         let outcome = match (self.at, self.last) {
             (At::Outward(Carried::Verdict(Verdict::SUCCESS)), _) if self.headed => Outcome::Cancelled,
             (At::Outward(carried), _) | (At::Sleeping(_), Some(carried)) => carried.outcome(),
