@@ -87,7 +87,7 @@ impl Clock {
             Kind::Precise(clock, epoch) => Time::from_nanos(clock.delta_as_nanos(*epoch, clock.raw())),
             #[cfg(feature = "tokio")]
             Kind::Tokio => {
-                Time::from_nanos(nanos(tokio::time::Instant::now().into_std().duration_since(epoch())))
+                Time::from_nanos(nanos(tokio::time::Instant::now().into_std().duration_since(tokio_epoch())))
             }
             Kind::Manual(nanos) => Time::from_nanos(nanos.load(Relaxed)),
         }
@@ -98,7 +98,9 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the room where time enters")]
     pub(crate) fn tokio_instant(&self, at: Time) -> tokio::time::Instant {
         match self.0 {
-            Kind::Tokio => tokio::time::Instant::from_std(epoch() + Duration::from_nanos(at.as_nanos())),
+            Kind::Tokio => {
+                tokio::time::Instant::from_std(tokio_epoch() + Duration::from_nanos(at.as_nanos()))
+            }
             _ => tokio::time::Instant::now() + at.since(self.now()),
         }
     }
@@ -124,6 +126,12 @@ fn nanos(span: Duration) -> u64 {
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
+}
+
+/// Paused time may stand still at a moment from before anybody asked for the epoch.
+#[cfg(feature = "tokio")]
+fn tokio_epoch() -> Instant {
+    epoch().checked_sub(Duration::from_secs(3_600)).unwrap_or_else(epoch)
 }
 
 #[cfg(target_os = "linux")]
@@ -155,6 +163,16 @@ mod tests {
                 last = now;
             }
         }
+    }
+
+    #[cfg(feature = "tokio")]
+    #[tokio::test(start_paused = true)]
+    async fn paused_time_moves_by_what_it_is_advanced() {
+        // Paused before the epoch is known.
+        let clock = Clock::tokio();
+        let before = clock.now();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(clock.now().since(before), Duration::from_secs(30));
     }
 
     #[test]
