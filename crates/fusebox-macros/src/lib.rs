@@ -49,7 +49,7 @@ use syn::parse_macro_input;
 ///   function call, a field (`self.breaker`), anything that dereferences to one. Or a name in quotes: the circuit
 ///   of that name in `Registry::global()`, looked up once.
 /// * `fallback` — a function that answers on a rejection, and on a failure. It takes the same parameters, `self`
-///   included, and then the cause, a [`fusebox::Error`](https://docs.rs/fusebox) of the function's error; it returns the same
+///   included, and then the cause, a `fusebox::Error` of the function's own error; it returns the same
 ///   `Result`. In an `async fn` it may be either kind. With it, the error needs no `From<Rejected>`.
 /// * `fallback_on` — `"failed"` (default), or `"rejected"` to let failures through.
 /// * `classify` — a `fusebox::Classify`, such as a function `fn(&Result<T, E>) -> Verdict`, for what a result says about the

@@ -1,5 +1,6 @@
 //! Classifiers: what a result says about the dependency.
 
+use crate::error::Error;
 use fusebox_core::{Failure, Verdict};
 
 /// Turns a call's result into a [`Verdict`] for the policies.
@@ -44,6 +45,30 @@ impl<T, E> Classify<T, E> for Results {
     }
 }
 
+/// As [`Results`], for calls that pass another circuit inside: its refusal is ignored, since it says nothing of *this*
+/// dependency.
+///
+/// ```
+/// use fusebox::{CircuitBreaker, Nested};
+///
+/// let (service, shard) = (CircuitBreaker::new("service"), CircuitBreaker::new("service/shard-7"));
+/// let result = service.call_with(Nested, || shard.call(|| query()));
+/// # assert!(result.is_ok());
+/// # fn query() -> Result<u32, std::io::Error> { Ok(1) }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nested;
+
+impl<T, E> Classify<T, Error<E>> for Nested {
+    fn classify(&self, result: &Result<T, Error<E>>) -> Verdict {
+        match result {
+            Err(Error::Rejected(_)) => Verdict::IGNORED,
+            Err(Error::TimedOut) => Verdict::failure(Failure::Timeout),
+            _ => Results.classify(result),
+        }
+    }
+}
+
 /// What an HTTP response says about the dependency that sent it.
 ///
 /// A client error (4xx) is a success: the dependency did its work. 429, and 503 with `Retry-After`, mean overload:
@@ -75,6 +100,20 @@ mod tests {
         for failure in [500, 501, 502, 503, 504, 505, 599] {
             assert_eq!(http(failure, None), Verdict::failure(Failure::Status(failure)));
         }
+    }
+
+    #[test]
+    fn another_circuits_refusal_is_ignored_and_its_failures_are_failures() {
+        let inner = crate::CircuitBreaker::new("inner");
+        let failed = inner.call(|| Err::<(), _>("down"));
+        assert_eq!(Nested.classify(&failed), Verdict::failure(Failure::Error));
+        for _ in 1..10 {
+            let _ = inner.call(|| Err::<(), _>("down"));
+        }
+        assert_eq!(Nested.classify(&inner.call(|| Ok::<_, &str>(()))), Verdict::IGNORED);
+        let timed_out = Err::<(), _>(Error::<()>::TimedOut);
+        assert_eq!(Nested.classify(&timed_out), Verdict::failure(Failure::Timeout));
+        assert_eq!(Nested.classify(&Ok::<_, Error<()>>(1)), Verdict::SUCCESS);
     }
 
     #[test]

@@ -42,6 +42,10 @@
 //! * `tower`: layers and services.
 //! * `serde`: snapshots and saved circuits serialize.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "protect.rs"]
+pub mod __private;
 mod circuit;
 pub mod classify;
 mod clock;
@@ -53,13 +57,9 @@ mod registry;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
-#[cfg(feature = "macros")]
-#[doc(hidden)]
-#[path = "protect.rs"]
-pub mod __private;
 
 pub use circuit::{CircuitBreaker, CircuitBuilder};
-pub use classify::{Classify, Results};
+pub use classify::{Classify, Nested, Results};
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, InvalidConfig, Rejected};
 pub use fuse::{Answer, BlockingFuse, Fuse, FuseBuilder};
@@ -69,5 +69,5 @@ pub use permit::Permit;
 pub use registry::Registry;
 
 pub use fusebox_core::{
-    Failure, Outcome, Ratio, Reason, Time, Verdict, breaker, event, outcome, pipeline, retry,
+    Failure, Outcome, Ratio, Reason, Rng, Time, Verdict, breaker, event, outcome, pipeline, retry,
 };
