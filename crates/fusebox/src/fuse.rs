@@ -296,7 +296,7 @@ impl<K> FuseBuilder<K> {
         let mut wrong = Vec::new();
         for (field, span) in [("timeout", self.pipeline.timeout), ("deadline", self.pipeline.deadline)] {
             if let Some(span) = span {
-                let accepted = "none in a blocking pipeline, where nothing can interrupt a call".into();
+                let accepted = "none, since nothing can interrupt a blocking call,".into();
                 wrong.push(ConfigError { field, found: format!("{span:?}"), accepted });
             }
         }
