@@ -1,0 +1,246 @@
+//! What fusebox answers itself: rejections, its own errors, fallbacks.
+//!
+//! Every such answer carries `fusebox-outcome`, so a client can tell it from the dependency's. Errors are problem
+//! details as RFC 9457 has them.
+
+use crate::config::Fallback;
+use crate::exchange::Fault;
+use crate::gate::Refusal;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::upload::ClientFault;
+use crate::wall;
+use bytes::Bytes;
+use fusebox::Rejected;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a call ended that was not answered by its dependency.
+pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("fusebox-outcome");
+/// The `OUTCOME` of a rejection.
+pub(crate) const REJECTED: &str = "rejected";
+/// The circuit that the answer is about.
+const CIRCUIT: HeaderName = HeaderName::from_static("fusebox-circuit");
+/// Why, in a word.
+const REASON: HeaderName = HeaderName::from_static("fusebox-reason");
+/// Where an answer came from, when it was not the dependency.
+const SOURCE: HeaderName = HeaderName::from_static("fusebox-source");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A problem, as RFC 9457 has it.
+struct Problem {
+    status: StatusCode,
+    /// Names the kind of problem: `urn:fusebox:problem:{kind}`.
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    reason: &'static str,
+    circuit: Option<Arc<str>>,
+    /// `fusebox-outcome`, where a dependency was involved.
+    outcome: Option<&'static str>,
+    retry_after: Option<Duration>,
+    /// The connection ends with this answer.
+    close: bool,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Problem {
+            status,
+            kind,
+            title,
+            detail,
+            reason: kind,
+            circuit: None,
+            outcome: None,
+            retry_after: None,
+            close: false,
+        }
+    }
+
+    fn of_client(status: StatusCode, kind: &'static str, title: &'static str, detail: &str) -> Self {
+        Problem { close: true, ..Problem::new(status, kind, title, detail) }
+    }
+
+    fn into_response(self, session: &Rc<Session>) -> Response<Reply> {
+        let mut body = Map::new();
+        let mut say = |key: &str, value: Value| body.insert(key.into(), value);
+        say("type", format!("urn:fusebox:problem:{}", self.kind).into());
+        say("title", self.title.into());
+        say("status", self.status.as_u16().into());
+        say("detail", self.detail.into());
+        say("reason", self.reason.into());
+        if let Some(circuit) = &self.circuit {
+            say("circuit", Value::from(&**circuit));
+        }
+        if let Some(after) = self.retry_after {
+            say("retry_after_ms", u64::try_from(after.as_millis()).unwrap_or(u64::MAX).into());
+            if let Some(at) = wall::rfc3339_in(after) {
+                say("retry_at", at.into());
+            }
+        }
+        let body = Bytes::from(Value::Object(body).to_string());
+        let mut response = Response::new(Reply::ready(body, session.clone()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, PROBLEM);
+        if let Some(outcome) = self.outcome {
+            headers.insert(OUTCOME, HeaderValue::from_static(outcome));
+            headers.insert(REASON, HeaderValue::from_static(self.reason));
+        }
+        if let Some(Ok(circuit)) = self.circuit.map(|name| HeaderValue::from_str(&name)) {
+            headers.insert(CIRCUIT, circuit);
+        }
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"),
+            );
+        }
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// Rounded up, so that who obeys it does not come too early.
+fn whole_seconds(span: Duration) -> u64 {
+    (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1)
+}
+
+/// A policy refused the call.
+pub(crate) fn rejected(session: &Rc<Session>, rejected: &Rejected) -> Response<Reply> {
+    let mut detail = rejected.reason.to_string();
+    if let Some(trip) = &rejected.trip {
+        detail = format!("{detail}: {trip}");
+    }
+    let title = "The call was refused to protect the dependency";
+    Problem {
+        reason: rejected.reason.as_str(),
+        circuit: Some(rejected.circuit.clone()),
+        outcome: Some(REJECTED),
+        retry_after: rejected.retry_after,
+        ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, REJECTED, title, detail)
+    }
+    .into_response(session)
+}
+
+/// No attempt's answer came in time.
+pub(crate) fn timed_out(session: &Rc<Session>, circuit: &Arc<str>) -> Response<Reply> {
+    let detail = "No attempt was answered within the time of an attempt (call_timeout).";
+    late(session, circuit, "timed_out", detail)
+}
+
+/// The whole call's time was over.
+pub(crate) fn deadline_exceeded(session: &Rc<Session>, circuit: &Arc<str>) -> Response<Reply> {
+    let detail = "The call was not answered within the time of the whole call (deadline).";
+    late(session, circuit, "deadline_exceeded", detail)
+}
+
+fn late(session: &Rc<Session>, circuit: &Arc<str>, kind: &'static str, detail: &str) -> Response<Reply> {
+    Problem {
+        circuit: Some(circuit.clone()),
+        outcome: Some(kind),
+        ..Problem::new(StatusCode::GATEWAY_TIMEOUT, kind, "The dependency did not answer in time", detail)
+    }
+    .into_response(session)
+}
+
+/// The last attempt ended without a response.
+pub(crate) fn failed(session: &Rc<Session>, circuit: &Arc<str>, fault: &Fault) -> Response<Reply> {
+    use StatusCode as S;
+    let (status, outcome, reason, detail) = match fault {
+        Fault::Refused => {
+            (S::SERVICE_UNAVAILABLE, "upstream_unreachable", "connection_refused", "It took no connection.")
+        }
+        Fault::ConnectTimeout => {
+            (S::GATEWAY_TIMEOUT, "upstream_unreachable", "connect_timeout", "It took no connection in time.")
+        }
+        Fault::Unresolved => {
+            (S::BAD_GATEWAY, "upstream_unreachable", "unresolved", "Its name has no address.")
+        }
+        Fault::Reset => {
+            (S::BAD_GATEWAY, "upstream_failed", "reset", "The connection broke before the response began.")
+        }
+        Fault::Malformed => {
+            (S::BAD_GATEWAY, "upstream_failed", "malformed", "Its answer was no HTTP response.")
+        }
+        Fault::Client(fault) => return client_fault(session, *fault),
+    };
+    let title = match outcome {
+        "upstream_failed" => "The dependency failed",
+        _ => "The dependency cannot be reached",
+    };
+    Problem {
+        reason,
+        circuit: Some(circuit.clone()),
+        outcome: Some(outcome),
+        retry_after: (status == S::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1)),
+        ..Problem::new(status, outcome, title, detail)
+    }
+    .into_response(session)
+}
+
+fn client_fault(session: &Rc<Session>, fault: ClientFault) -> Response<Reply> {
+    let problem = match fault {
+        ClientFault::Malformed => {
+            let detail = "The body breaks its own framing, or ends early.";
+            Problem::of_client(StatusCode::BAD_REQUEST, "bad_request", "The request is malformed", detail)
+        }
+        ClientFault::Stalled => {
+            let detail = "Nothing of the body came for longer than body_idle_timeout.";
+            Problem::of_client(StatusCode::REQUEST_TIMEOUT, "slow_request", "The request stalled", detail)
+        }
+    };
+    problem.into_response(session)
+}
+
+/// The request goes no further.
+pub(crate) fn refused(session: &Rc<Session>, refusal: Refusal) -> Response<Reply> {
+    let (status, title) = match refusal {
+        Refusal::Connect => (StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not allowed"),
+        _ => (StatusCode::BAD_REQUEST, "The request is malformed"),
+    };
+    Problem::of_client(status, "bad_request", title, refusal.detail()).into_response(session)
+}
+
+/// No service matches.
+pub(crate) fn no_route(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "No service of the configuration matches this host and path.";
+    Problem::new(StatusCode::NOT_FOUND, "no_route", "No such service", detail).into_response(session)
+}
+
+/// The answer kept ready.
+pub(crate) fn fallback(session: &Rc<Session>, circuit: &Arc<str>, fallback: &Fallback) -> Response<Reply> {
+    let mut response = Response::new(Reply::ready(fallback.body.clone(), session.clone()));
+    *response.status_mut() = fallback.status;
+    let headers = response.headers_mut();
+    headers.clone_from(&fallback.headers);
+    headers.insert(SOURCE, HeaderValue::from_static("default"));
+    headers.insert(OUTCOME, HeaderValue::from_static("fallback"));
+    if let Ok(circuit) = HeaderValue::from_str(circuit) {
+        headers.insert(CIRCUIT, circuit);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_rounded_up_and_never_zero() {
+        for (millis, secs) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (29_999, 30), (30_000, 30)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), secs, "{millis} ms");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The proxy's driver: it does what a call's flow asks for.
+
+use crate::answer;
+use crate::exchange::{Fault, Head, Source, exchange};
+use crate::gate;
+use crate::hygiene;
+use crate::lane::{Fuses, Lane};
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::upload::ClientFault;
+use fusebox::{CircuitBreaker, Failure, Outcome, Time, Verdict, classify};
+use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
+use http::header::RETRY_AFTER;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Answers one request.
+pub(crate) async fn forward(session: Rc<Session>, request: Request<Incoming>) -> Response<Reply> {
+    session.begin_call(request.version());
+    if let Err(refusal) = gate::check(&request, &session.raw.borrow()) {
+        return answer::refused(&session, refusal);
+    }
+    let host = gate::host(request.headers(), request.uri());
+    let Some(lane) = session.worker.lane(host, request.uri().path()) else {
+        return answer::no_route(&session);
+    };
+    let fuses = lane.fuses(request.headers(), &session.worker.registry);
+    let mut source = Source::of(request, &session);
+    let mut walk = Walk::new(&session, &lane, fuses, source.replayable);
+    let mut last = None;
+    let finish = loop {
+        match walk.next(session.now()) {
+            Step::Call(attempt) => match walk.attempt(attempt, &mut source).await {
+                Some(result) => last = Some((attempt.endpoint, result)),
+                None => last = None,
+            },
+            Step::Wait(until) => session.until(until).await,
+            Step::Cancel(_) => last = None,
+            Step::Finish(finish) => break finish,
+        }
+    };
+    walk.answer(finish, last)
+}
+
+/// A call's way through its flow. Dropped in the middle, it gives everything back.
+struct Walk<'a> {
+    session: &'a Rc<Session>,
+    lane: &'a Lane,
+    fuses: Fuses,
+    flow: Flow,
+    /// How much of the time it took was the client's.
+    excused: Duration,
+    deadline: Time,
+}
+
+impl<'a> Walk<'a> {
+    fn new(session: &'a Rc<Session>, lane: &'a Lane, fuses: Fuses, replayable: bool) -> Self {
+        let deadline = lane.route.deadline.map_or(Time::NEVER, |span| session.now() + span);
+        Walk { session, lane, fuses, flow: Flow::new(replayable), excused: Duration::ZERO, deadline }
+    }
+
+    fn next(&mut self, now: Time) -> Step {
+        let cx = Cx { now, rng: &self.session.worker.rng };
+        self.flow.next(&self.lane.route.pipeline, &self.fuses, &cx)
+    }
+
+    /// Makes an attempt; `None` when its time was over first.
+    async fn attempt(&mut self, attempt: Try, source: &mut Source) -> Option<Result<Head, Fault>> {
+        let session = self.session;
+        let lane = self.lane;
+        let idle = session.worker.limits.body_idle_timeout;
+        let connect_by = Cell::new(Time::NEVER);
+        let result = {
+            let target = &lane.route.endpoints[attempt.endpoint];
+            let mut exchange = pin!(exchange(session, target, source, &connect_by));
+            let mut ask_at = Time::ZERO;
+            let first = poll_fn(|cx| {
+                if let Poll::Ready(result) = exchange.as_mut().poll(cx) {
+                    return Poll::Ready(Some(result));
+                }
+                let now = session.now();
+                if now >= ask_at {
+                    self.excuse(now);
+                    match self.next(now) {
+                        Step::Wait(until) => ask_at = until,
+                        // Its time is over; dropping the exchange cancels it.
+                        _ => return Poll::Ready(None),
+                    }
+                }
+                let stalled_at = session.upload.starved_since().map_or(Time::NEVER, |since| since + idle);
+                if now >= connect_by.get() {
+                    return Poll::Ready(Some(Err(Fault::ConnectTimeout)));
+                }
+                if now >= stalled_at {
+                    return Poll::Ready(Some(Err(Fault::Client(ClientFault::Stalled))));
+                }
+                session.wake_at(ask_at.min(connect_by.get()).min(stalled_at));
+                Poll::Pending
+            });
+            first.await?
+        };
+        self.excuse(session.now());
+        let verdict = self.judge(&result, source);
+        match result {
+            Ok(_) => self.flow.told_head(attempt, verdict),
+            Err(_) => self.flow.told(attempt, verdict),
+        }
+        Some(result)
+    }
+
+    /// Takes the time that the client kept the attempt waiting off the attempt's clocks.
+    fn excuse(&mut self, now: Time) {
+        let starved = self.session.upload.starved(now);
+        if starved > self.excused {
+            self.flow.excuse(starved - self.excused);
+            self.excused = starved;
+        }
+    }
+
+    /// What an attempt says about its endpoint, and whether another one is safe.
+    fn judge(&self, result: &Result<Head, Fault>, source: &Source) -> Verdict {
+        let failure = |kind, safe| if safe { Verdict::failure(kind) } else { Verdict::final_failure(kind) };
+        match result {
+            Ok(head) => {
+                if is_nested_rejection(head) {
+                    return Verdict::IGNORED;
+                }
+                let asked = head.response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+                match (
+                    classify::http(head.response.status().as_u16(), asked).outcome,
+                    self.lane.route.lenient,
+                ) {
+                    (Outcome::Failure(Failure::Overloaded { .. }), true)
+                        if head.response.status().as_u16() == 429 =>
+                    {
+                        Verdict::SUCCESS
+                    }
+                    (Outcome::Failure(kind), _) => {
+                        let longest = self.lane.route.longest_wait;
+                        let bearable =
+                            kind.retry_after().is_none_or(|wait| longest.is_some_and(|most| wait <= most));
+                        failure(kind, source.replayable && bearable)
+                    }
+                    (outcome, _) => Verdict { outcome, retryable: false },
+                }
+            }
+            Err(Fault::Client(_)) => Verdict::IGNORED,
+            Err(Fault::Refused | Fault::ConnectTimeout | Fault::Unresolved) => {
+                failure(Failure::Connect, source.is_whole())
+            }
+            Err(Fault::Reset) => failure(Failure::Reset, source.is_whole()),
+            Err(Fault::Malformed) => failure(Failure::Malformed, source.is_whole()),
+        }
+    }
+
+    /// The answer to the client, once the walk is over.
+    fn answer(mut self, finish: Finish, last: Option<(usize, Result<Head, Fault>)>) -> Response<Reply> {
+        let session = self.session;
+        let endpoint = last.as_ref().map_or(0, |(endpoint, _)| *endpoint);
+        let nested =
+            matches!((&last, finish.end), (Some((_, Ok(head))), End::Result) if is_nested_rejection(head));
+        if let (true, Some(fallback)) = (finish.fallback || nested, &self.lane.route.fallback) {
+            return answer::fallback(session, self.fuses.before(endpoint).name(), fallback);
+        }
+        let circuit = self.fuses.before(endpoint).name().clone();
+        match (finish.end, last) {
+            (End::Result, Some((_, Ok(head)))) => self.live(endpoint, head),
+            (End::Result, Some((_, Err(fault)))) => answer::failed(session, &circuit, &fault),
+            (End::DeadlineExceeded, _) => answer::deadline_exceeded(session, &circuit),
+            (End::TimedOut | End::Result, _) => answer::timed_out(session, &circuit),
+            (End::Rejected(rejection), _) => {
+                answer::rejected(session, &self.rejecting(rejection.retry_at).rejected(rejection))
+            }
+        }
+    }
+
+    /// The dependency's own response, its body to follow.
+    fn live(&mut self, endpoint: usize, head: Head) -> Response<Reply> {
+        let (mut parts, incoming) = head.response.into_parts();
+        hygiene::strip(&mut parts.headers);
+        if let Some(tail) = self.flow.tail() {
+            self.session.hold(tail, self.fuses.clone());
+        }
+        let pool = self.lane.route.endpoints[endpoint].pool;
+        let reply = Reply::live(incoming, head.link, pool, self.deadline, self.session.clone());
+        let mut response = Response::new(reply);
+        *response.status_mut() = parts.status;
+        *response.headers_mut() = parts.headers;
+        response
+    }
+
+    /// The circuit whose way out is the earliest: the one that the rejection is of.
+    fn rejecting(&self, retry_at: Time) -> &CircuitBreaker {
+        let endpoints = 0..self.lane.route.endpoints.len();
+        let of = endpoints.map(|endpoint| self.fuses.before(endpoint));
+        of.clone().find(|circuit| circuit.snapshot().retry_at == retry_at).unwrap_or(self.fuses.before(0))
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        if !self.flow.is_over() {
+            self.flow.abandon(&self.fuses, self.session.now());
+        }
+    }
+}
+
+/// Whether it is another fusebox's refusal: nothing was wrong with that one.
+fn is_nested_rejection(head: &Head) -> bool {
+    head.response.headers().get(answer::OUTCOME).is_some_and(|outcome| outcome == answer::REJECTED)
+}

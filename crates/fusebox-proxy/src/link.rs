@@ -1,0 +1,78 @@
+//! One connection to an endpoint.
+//!
+//! The connection is not a task of its own: whoever uses it polls it. So an attempt that is dropped closes its
+//! connection on the spot, nothing is left behind to leak, and a call costs no hand-over between tasks. While a
+//! connection rests in the pool nobody polls it but the sweep, with a waker that wakes nobody.
+
+use crate::upload::Upload;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use tokio::net::TcpStream;
+
+type Wire = Connection<TokioIo<TcpStream>, Upload>;
+
+/// A connection to an endpoint.
+pub(crate) struct Link {
+    sender: SendRequest<Upload>,
+    /// `None` once it has ended.
+    wire: Option<Wire>,
+}
+
+/// Why no response head came.
+pub(crate) struct Broken {
+    pub(crate) error: hyper::Error,
+    /// The request, if nothing of it was sent.
+    pub(crate) unsent: Option<http::Request<Upload>>,
+}
+
+impl Link {
+    pub(crate) async fn over(stream: TcpStream, largest_head: usize) -> hyper::Result<Self> {
+        let mut http = Builder::new();
+        http.max_buf_size(largest_head);
+        let (sender, wire) = http.handshake(TokioIo::new(stream)).await?;
+        Ok(Link { sender, wire: Some(wire) })
+    }
+
+    /// Sends `request` and waits for the head of the response.
+    pub(crate) async fn ask(
+        &mut self,
+        request: http::Request<Upload>,
+    ) -> Result<http::Response<Incoming>, Broken> {
+        let mut response = pin!(self.sender.try_send_request(request));
+        let wire = &mut self.wire;
+        let answer = poll_fn(|cx| {
+            advance(wire, cx);
+            // Only the connection, polled just now, can make this ready: no waker is needed.
+            response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        });
+        answer.await.map_err(|mut failed| {
+            let unsent = failed.take_message();
+            Broken { error: failed.into_error(), unsent }
+        })
+    }
+
+    /// Moves bytes. Call before polling a body that comes over this connection.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) {
+        advance(&mut self.wire, cx);
+    }
+
+    /// Whether it can take another request.
+    pub(crate) fn rest(&mut self) -> bool {
+        // From here on nobody is to be woken by it.
+        self.advance(&mut Context::from_waker(Waker::noop()));
+        self.wire.is_some() && self.sender.is_ready()
+    }
+}
+
+fn advance(wire: &mut Option<Wire>, cx: &mut Context<'_>) {
+    // How it ended is told by the response or its body.
+    if let Some(connection) = wire
+        && let Poll::Ready(_) = Pin::new(connection).poll(cx)
+    {
+        *wire = None;
+    }
+}

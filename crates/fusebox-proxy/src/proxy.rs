@@ -1,0 +1,175 @@
+//! The proxy as a whole: started, running, stopped.
+
+use crate::bind::{self, StartError};
+use crate::config::Plan;
+use crate::journal::{self, Sink};
+use crate::lane::Routes;
+use crate::worker::{self, Shared};
+use fusebox::{Clock, Registry};
+use fusebox_core::{Rng, SharedRng};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// What a proxy can be told besides its plan.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Worker threads. Default: one for each processor the process may use.
+    pub workers: Option<usize>,
+    /// Where a line goes for every change of a circuit. Default: standard error.
+    pub journal: Option<Sink>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+/// A running proxy. Dropped without [`shutdown`](Proxy::shutdown), it is told to stop at once.
+#[derive(Debug)]
+pub struct Proxy {
+    addresses: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+    registry: Registry,
+    stopper: Stopper,
+    workers: Vec<JoinHandle<io::Result<usize>>>,
+}
+
+/// Stops a proxy, from any thread.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<watch::Sender<Option<Duration>>>);
+
+impl Stopper {
+    /// Tells the proxy to stop: no new connections; calls in flight have `grace` to finish. Returns at once.
+    pub fn stop(&self, grace: Duration) {
+        self.0.send_if_modified(|told| {
+            // A second order can only be more urgent.
+            let urgent = told.is_none_or(|earlier| grace < earlier);
+            if urgent {
+                *told = Some(grace);
+            }
+            urgent
+        });
+    }
+}
+
+impl Proxy {
+    /// Starts what `plan` says. Every address is taken before anything runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when an address cannot be had. Nothing is running then.
+    pub fn start(plan: Plan) -> Result<Proxy, StartError> {
+        Proxy::start_with(plan, Options::default())
+    }
+
+    /// As [`start`](Self::start), with `options`.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with(plan: Plan, options: Options) -> Result<Proxy, StartError> {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = options.workers.unwrap_or_else(processors).max(1);
+        let mut listeners = Vec::new();
+        for address in &plan.listeners {
+            listeners.push(bind::listen(*address, workers)?);
+        }
+        let admin = plan.admin.map(bind::listen_admin).transpose()?;
+        let local = |listener: &std::net::TcpListener| listener.local_addr().ok();
+        let addresses = listeners.iter().filter_map(|each| local(each.first()?)).collect();
+        let admin_address = admin.as_ref().and_then(local);
+
+        let mut rng = Rng::seeded(RandomState::new().hash_one("proxy"));
+        let most = Routes::most_circuits(&plan);
+        let registry = Registry::with_clock(most, Clock::system(), rng.fork());
+        journal::keep(&registry, options.journal.unwrap_or_else(to_stderr));
+        let (sender, stop) = watch::channel(None);
+        let shared = Shared {
+            routes: Arc::new(Routes::new(&plan, &registry)),
+            registry: registry.clone(),
+            places: Arc::new(Semaphore::new(plan.limits.max_connections)),
+            limits: plan.limits,
+            stop,
+        };
+        let stopper = Stopper(Arc::new(sender));
+        let mut proxy = Proxy { addresses, admin: admin_address, registry, stopper, workers: Vec::new() };
+        for index in 0..workers {
+            let own = listeners.iter_mut().filter_map(Vec::pop).collect();
+            let (shared, rng) = (shared.clone(), SharedRng::new(rng.fork()));
+            // If this fails, the proxy is dropped, which stops those that run.
+            proxy.spawn(&format!("fusebox-{index}"), move || worker::run(shared, own, rng, index == 0))?;
+        }
+        Ok(proxy)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: impl FnOnce() -> io::Result<usize> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+        self.workers.push(thread.map_err(StartError::Thread)?);
+        Ok(())
+    }
+
+    /// Where clients connect, in the order of the plan. A port that was 0 is the one that was taken.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where the admin interface listens; `None` when it is switched off.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The circuits.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What stops it, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits until a [`Stopper`] has stopped it. Answers how many connections had to be cut off.
+    ///
+    /// # Errors
+    ///
+    /// The first error that a worker could not live with.
+    pub fn wait(mut self) -> io::Result<usize> {
+        let mut cut_off = 0;
+        for worker in std::mem::take(&mut self.workers) {
+            cut_off += worker.join().map_err(|_| io::Error::other("a worker panicked"))??;
+        }
+        Ok(cut_off)
+    }
+
+    /// Stops it: no new connections, `grace` for calls in flight. Answers how many connections had to be cut off.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn shutdown(self, grace: Duration) -> io::Result<usize> {
+        self.stopper.stop(grace);
+        self.wait()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stopper.stop(Duration::ZERO);
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the journal's default place")]
+fn to_stderr() -> Sink {
+    Arc::new(|line| eprintln!("{line}"))
+}

@@ -1,0 +1,189 @@
+//! A response's body, on its way to the client.
+//!
+//! After a good head the breaker's verdict stays open until the body has ended, or until it has lasted longer than a
+//! slow call may. A body that breaks is passed on as broken: the client's connection is closed in the middle of the
+//! message, so that it can never be taken for a whole one.
+
+use crate::link::Link;
+use crate::session::Session;
+use bytes::Bytes;
+use fusebox::{Failure, Outcome, Time};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// A response's body.
+pub(crate) struct Reply {
+    session: Rc<Session>,
+    source: Source,
+}
+
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
+enum Source {
+    /// Kept ready.
+    Ready(Bytes),
+    /// Comes from an endpoint.
+    Live(Live),
+}
+
+struct Live {
+    incoming: Incoming,
+    /// Goes back to its pool when the body has ended.
+    link: Option<Link>,
+    pool: usize,
+    deadline: Time,
+}
+
+/// Why a response stays unfinished.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfinished {
+    /// The endpoint broke it off.
+    #[error("relay the response: the endpoint broke it off: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The endpoint fell silent.
+    #[error("relay the response: the endpoint fell silent")]
+    Silent,
+    /// The call's deadline has come.
+    #[error("relay the response within the deadline of the call")]
+    Late,
+}
+
+impl Reply {
+    /// A body that is there already.
+    pub(crate) fn ready(body: Bytes, session: Rc<Session>) -> Self {
+        session.begin_body();
+        Reply { session, source: Source::Ready(body) }
+    }
+
+    /// A body that comes over `link`, to be whole by `deadline`.
+    pub(crate) fn live(
+        incoming: Incoming,
+        link: Link,
+        pool: usize,
+        deadline: Time,
+        session: Rc<Session>,
+    ) -> Self {
+        session.begin_body();
+        let mut live = Live { incoming, link: Some(link), pool, deadline };
+        if live.incoming.is_end_stream() {
+            live.finish(&session);
+        }
+        Reply { session, source: Source::Live(live) }
+    }
+}
+
+impl Live {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &Session,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+        if let Some(link) = &mut self.link {
+            link.advance(cx);
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                session.moved();
+                if self.incoming.is_end_stream() {
+                    self.finish(session);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.finish(session);
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let outcome = match session.upload.fault.get() {
+                    Some(_) => Outcome::Ignored,
+                    None => Outcome::Failure(kind(&error)),
+                };
+                self.give_up(session, outcome, error.into())
+            }
+            Poll::Pending => self.wait(session),
+        }
+    }
+
+    fn wait(&mut self, session: &Session) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+        let now = session.now();
+        if now >= session.limit() {
+            self.give_up(session, Outcome::Failure(Failure::Timeout), Unfinished::Silent)
+        } else if now >= self.deadline {
+            self.give_up(session, Outcome::Cancelled, Unfinished::Late)
+        } else {
+            session.wake_at(self.deadline);
+            Poll::Pending
+        }
+    }
+
+    /// The body is whole.
+    fn finish(&mut self, session: &Session) {
+        session.settle(Outcome::Success);
+        if let Some(link) = self.link.take() {
+            session.worker.pool.keep(self.pool, link, session.now());
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        session: &Session,
+        outcome: Outcome,
+        why: Unfinished,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+        session.settle(outcome);
+        session.break_off();
+        self.link = None;
+        Poll::Ready(Some(Err(why)))
+    }
+}
+
+/// How the endpoint broke a body.
+fn kind(error: &hyper::Error) -> Failure {
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    match io.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput) => Failure::Malformed,
+        _ => Failure::Reset,
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Unfinished;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+        let this = &mut *self;
+        match &mut this.source {
+            Source::Ready(body) if body.is_empty() => Poll::Ready(None),
+            Source::Ready(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(body))))),
+            Source::Live(live) => live.poll(cx, &this.session),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Ready(body) => body.is_empty(),
+            Source::Live(live) => live.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Ready(body) => SizeHint::with_exact(body.len() as u64),
+            Source::Live(live) => live.incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        // Dropped before its end, the client is gone.
+        self.session.settle(Outcome::Cancelled);
+        self.session.end_call();
+    }
+}

@@ -1,0 +1,258 @@
+//! One client's connection, from accept to close.
+//!
+//! Everything that happens on it happens in one task: reading the request, making the attempts, relaying the body.
+//! HTTP/1.1 has one call in flight per connection, so the call's time limits are plain cells here, and the task
+//! watches them all with one [`Alarm`].
+
+use crate::alarm::Alarm;
+use crate::forward::forward;
+use crate::lane::Fuses;
+use crate::raw::{Raw, Reading, Tap};
+use crate::upload::Progress;
+use crate::worker::Worker;
+use fusebox::{Outcome, Time};
+use fusebox_core::flow::Tail;
+use http::{HeaderValue, Version};
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+
+/// What a client's connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for a request's head.
+    Head,
+    /// A call is made.
+    Call,
+    /// The response goes out.
+    Body,
+}
+
+/// One client's connection.
+pub(crate) struct Session {
+    pub(crate) worker: Rc<Worker>,
+    /// The client's address, as `X-Forwarded-For` has it.
+    pub(crate) client: HeaderValue,
+    /// What the client has sent of late, to the letter.
+    pub(crate) raw: RefCell<Raw>,
+    pub(crate) upload: Progress,
+    http10: Cell<bool>,
+    /// The response cannot be finished.
+    broken_off: Cell<bool>,
+    phase: Cell<Phase>,
+    /// Nothing was read for the next head yet.
+    fresh: Cell<bool>,
+    /// When the phase's own limit is reached.
+    limit: Cell<Time>,
+    /// When the call in flight wants to be polled.
+    due: Cell<Time>,
+    /// The verdict on a body that is on its way.
+    tail: RefCell<Option<(Tail, Fuses)>>,
+}
+
+/// How serving a connection ended early.
+enum Early {
+    /// The head of a request did not come in time; whether part of it did.
+    SlowHead,
+    /// The client does not take the response.
+    Stalled,
+}
+
+impl Session {
+    fn new(worker: Rc<Worker>, client: SocketAddr) -> Self {
+        let address = client.ip().to_canonical().to_string();
+        let client = HeaderValue::try_from(address).unwrap_or(HeaderValue::from_static("unknown"));
+        let limit = worker.now() + worker.limits.header_timeout;
+        Session {
+            worker,
+            client,
+            raw: RefCell::default(),
+            upload: Progress::default(),
+            http10: Cell::new(false),
+            broken_off: Cell::new(false),
+            phase: Cell::new(Phase::Head),
+            fresh: Cell::new(true),
+            limit: Cell::new(limit),
+            due: Cell::new(Time::NEVER),
+            tail: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.worker.now()
+    }
+
+    /// A request's head has come.
+    pub(crate) fn begin_call(&self, version: Version) {
+        self.http10.set(version < Version::HTTP_11);
+        self.upload.reset();
+        self.phase.set(Phase::Call);
+        self.limit.set(Time::NEVER);
+    }
+
+    /// The response is on its way.
+    pub(crate) fn begin_body(&self) {
+        self.phase.set(Phase::Body);
+        self.limit.set(self.now() + self.worker.limits.body_idle_timeout);
+        self.due.set(Time::NEVER);
+    }
+
+    /// When the present silence in the response has lasted too long.
+    pub(crate) fn limit(&self) -> Time {
+        self.limit.get()
+    }
+
+    /// The client took some of the response, or the endpoint gave some.
+    pub(crate) fn moved(&self) {
+        let limits = &self.worker.limits;
+        match self.phase.get() {
+            Phase::Head => self.limit.set(self.now() + limits.header_timeout),
+            Phase::Body => self.limit.set(self.now() + limits.body_idle_timeout),
+            Phase::Call => {}
+        }
+    }
+
+    /// What the bytes are that come now.
+    pub(crate) fn reading(&self) -> Reading {
+        match (self.phase.get(), self.fresh.replace(false)) {
+            (Phase::Head, true) => Reading::NewHead,
+            (Phase::Head, false) => Reading::Head,
+            _ => Reading::Call,
+        }
+    }
+
+    pub(crate) fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.moved();
+        }
+    }
+
+    /// The response is out, or will never be.
+    pub(crate) fn end_call(&self) {
+        self.phase.set(Phase::Head);
+        self.fresh.set(true);
+        self.limit.set(self.now() + self.worker.limits.header_timeout);
+        self.due.set(Time::NEVER);
+    }
+
+    /// The response ends here, unfinished.
+    pub(crate) fn break_off(&self) {
+        self.broken_off.set(true);
+    }
+
+    /// Asks to be polled at `due`.
+    pub(crate) fn wake_at(&self, due: Time) {
+        self.due.set(due);
+    }
+
+    /// Waits until `due`.
+    pub(crate) async fn until(&self, due: Time) {
+        poll_fn(|_| {
+            self.due.set(due);
+            if self.now() >= due { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// The verdict on the body that begins now is open.
+    pub(crate) fn hold(&self, tail: Tail, fuses: Fuses) {
+        *self.tail.borrow_mut() = Some((tail, fuses));
+    }
+
+    /// The body has come to this. Only the first verdict counts.
+    pub(crate) fn settle(&self, outcome: Outcome) {
+        if let Some((tail, fuses)) = self.tail.borrow_mut().take() {
+            tail.settle(&fuses, outcome, self.now());
+        }
+    }
+
+    fn settle_by(&self) -> Time {
+        self.tail.borrow().as_ref().map_or(Time::NEVER, |(tail, _)| tail.settle_by())
+    }
+
+    fn next_due(&self) -> Time {
+        self.limit.get().min(self.due.get()).min(self.settle_by())
+    }
+
+    /// What is to happen at `now`, apart from what the call itself does when it is polled.
+    fn on_time(&self, now: Time) -> Option<Early> {
+        if now >= self.settle_by() {
+            // A stream may last for ever; it has begun well.
+            self.settle(Outcome::Success);
+        }
+        match self.phase.get() {
+            _ if now < self.limit.get() => None,
+            Phase::Head => Some(Early::SlowHead),
+            Phase::Body => Some(Early::Stalled),
+            Phase::Call => None,
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.settle(Outcome::Cancelled);
+    }
+}
+
+/// Serves one client until it closes, misbehaves, or the worker drains.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr) {
+    let session = Rc::new(Session::new(worker.clone(), client));
+    let calls = session.clone();
+    let service = service_fn(move |request| {
+        let session = calls.clone();
+        async move { Ok::<_, Infallible>(forward(session, request).await) }
+    });
+    let io = TokioIo::new(Tap::new(stream, session.clone()));
+    let mut http = Builder::new();
+    http.max_buf_size(worker.limits.max_header_bytes);
+    let mut connection = http.serve_connection(io, service);
+    let (mut alarm, mut draining) = (Alarm::new(), false);
+    let guest = worker.guests.enter();
+    let early = poll_fn(|cx| {
+        guest.wake_with(cx.waker());
+        if !draining && worker.guests.is_closing() {
+            draining = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        loop {
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            ready!(alarm.poll(cx, worker.clock(), session.next_due()));
+            // The call sees for itself what is due when it is polled; what is due then still is the client's.
+            session.due.set(Time::NEVER);
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if let Some(early) = session.on_time(worker.now()) {
+                return Poll::Ready(Some(early));
+            }
+        }
+    });
+    let early = early.await;
+    if session.broken_off.get() && session.http10.get() {
+        // HTTP/1.0 marks the end of a message by closing: only a reset tells that this is none.
+        connection.into_parts().io.into_inner().reset();
+    } else if let Some(Early::SlowHead) = early {
+        let parts = connection.into_parts();
+        if !parts.read_buf.is_empty() {
+            let mut stream = parts.io.into_inner();
+            // The socket's own buffer takes it; if it does not, there is nobody to read it.
+            let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut stream).poll_write(cx, REQUEST_TIMEOUT))).await;
+        }
+    }
+}
+
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

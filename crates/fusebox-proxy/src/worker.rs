@@ -1,0 +1,155 @@
+//! A worker: one thread, one runtime, its own listeners and its own connections to endpoints.
+//!
+//! Workers share the circuits and nothing else, so that what one core does costs the others nothing.
+
+use crate::alarm::pause;
+use crate::config::Limits;
+use crate::dial::Book;
+use crate::guests::Guests;
+use crate::lane::{Lane, Routes};
+use crate::pool::Pool;
+use crate::session;
+use fusebox::{Clock, Registry, Time};
+use fusebox_core::SharedRng;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+/// How often idle connections are looked after.
+const SWEEP: Duration = Duration::from_secs(1);
+/// A circuit that opened since is noticed after this long at most.
+const TICK: Duration = Duration::from_millis(50);
+/// How long accepting rests when the process has run out of something.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What every worker gets.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) registry: Registry,
+    pub(crate) limits: Limits,
+    pub(crate) places: Arc<Semaphore>,
+    /// The grace, once the proxy is to stop.
+    pub(crate) stop: watch::Receiver<Option<Duration>>,
+}
+
+/// What one worker's tasks share.
+pub(crate) struct Worker {
+    lanes: Vec<Rc<Lane>>,
+    pub(crate) registry: Registry,
+    pub(crate) rng: SharedRng,
+    pub(crate) limits: Limits,
+    pub(crate) pool: Pool,
+    pub(crate) book: Book,
+    pub(crate) guests: Guests,
+    clock: Clock,
+}
+
+impl Worker {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The most specific route for `host` and `path`.
+    pub(crate) fn lane(&self, host: Option<&str>, path: &str) -> Option<Rc<Lane>> {
+        let lowered = host.filter(|host| host.bytes().any(|byte| byte.is_ascii_uppercase()));
+        let lowered = lowered.map(str::to_ascii_lowercase);
+        let host = lowered.as_deref().or(host);
+        self.lanes.iter().find(|lane| lane.route.matches.accepts(host, path)).cloned()
+    }
+}
+
+/// Serves `listeners` until told to stop. Only the first worker drives the circuits' timers. Answers how many
+/// connections had to be cut off.
+pub(crate) fn run(
+    shared: Shared,
+    listeners: Vec<TcpListener>,
+    rng: SharedRng,
+    first: bool,
+) -> io::Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let worker = Rc::new(Worker {
+        lanes: shared.routes.routes.iter().map(|route| Rc::new(Lane::new(route))).collect(),
+        clock: shared.registry.clock().clone(),
+        registry: shared.registry.clone(),
+        rng,
+        limits: shared.limits.clone(),
+        pool: Pool::new(shared.routes.pools),
+        book: Book::default(),
+        guests: Guests::default(),
+    });
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        if first {
+            spawn_local(tick(shared.registry));
+        }
+        spawn_local(sweep(worker.clone()));
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            accepting.push(spawn_local(accept(worker.clone(), listener, shared.places.clone())));
+        }
+        let mut stop = shared.stop;
+        let told = stop.wait_for(Option::is_some).await.map(|grace| *grace);
+        let grace = told.ok().flatten().unwrap_or_default();
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        worker.guests.close();
+        let (mut gone, mut over) = (std::pin::pin!(worker.guests.all_gone()), std::pin::pin!(pause(grace)));
+        tokio::select! {
+            () = &mut gone => {}
+            () = &mut over => {}
+        }
+        Ok(worker.guests.present())
+    })
+}
+
+async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, places: Arc<Semaphore>) {
+    loop {
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // That client had left already.
+            Err(error) if is_clients(&error) => continue,
+            // Out of descriptors or memory: those who are being served will give some back.
+            Err(_) => {
+                pause(EXHAUSTED).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        // At the limit the newcomer waits here, and the others behind it in the listener's queue.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let worker = worker.clone();
+        spawn_local(async move {
+            session::serve(worker, stream, client).await;
+            drop(place);
+        });
+    }
+}
+
+fn is_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Makes what is due in the circuits happen on time, without traffic.
+async fn tick(registry: Registry) {
+    loop {
+        let next = registry.tick().unwrap_or(TICK);
+        pause(next.clamp(Duration::from_millis(1), TICK)).await;
+    }
+}
+
+async fn sweep(worker: Rc<Worker>) {
+    loop {
+        pause(SWEEP).await;
+        worker.pool.sweep(worker.now());
+    }
+}
