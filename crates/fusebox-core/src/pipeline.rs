@@ -123,6 +123,7 @@ pub(crate) const DEPTH: usize = 6;
 #[derive(Debug)]
 pub struct Pipeline {
     stages: Box<[Stage]>,
+    breaker_alone: bool,
 }
 
 impl Pipeline {
@@ -142,7 +143,8 @@ impl Pipeline {
             Order::RetryOutside => [fallback, deadline, retry, pick, Some(Stage::Breaker), timeout],
         };
         stages.extend(order.into_iter().flatten());
-        Pipeline { stages: stages.into() }
+        let breaker_alone = matches!(stages[..], [Stage::Breaker]);
+        Pipeline { stages: stages.into(), breaker_alone }
     }
 
     /// The pipeline of a circuit breaker alone.
@@ -153,6 +155,12 @@ impl Pipeline {
     /// The stages, outermost first.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
+    }
+
+    /// Whether there is nothing but the breaker.
+    #[inline(always)]
+    pub(crate) fn is_breaker_alone(&self) -> bool {
+        self.breaker_alone
     }
 
     /// The retry budget, if there is one.

@@ -154,7 +154,7 @@ impl CircuitBreaker {
         classify: impl Classify<T, E>,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error<E>> {
-        driver::without_timer(self.walk(), &classify, future).await
+        driver::without_timer(Walk::without_timer(self), &classify, future).await
     }
 
     fn walk(&self) -> Walk<&Self> {

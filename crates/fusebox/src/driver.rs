@@ -10,7 +10,6 @@ use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
 use fusebox_core::{Failure, Time, Verdict};
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 #[cfg(feature = "tokio")]
@@ -39,7 +38,9 @@ impl<P: Policies> Policies for &P {
 /// A flow with what it is driven by. Dropped in the middle, it gives everything back.
 #[derive(Debug)]
 pub(crate) struct Walk<P: Policies> {
-    flow: Option<Flow>,
+    flow: Flow,
+    /// The attempt whose code is running. When that panics, it stays.
+    inside: Option<Try>,
     policies: P,
 }
 
@@ -48,13 +49,29 @@ impl<P: Policies> Walk<P> {
     #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(crate) fn timed(policies: P, replayable: bool) -> Self {
-        Walk { flow: Some(Flow::new(replayable)), policies }
+        Walk { flow: Flow::new(replayable), inside: None, policies }
     }
 
     /// For drivers that cannot wake while an attempt runs.
     #[inline(always)]
     pub(crate) fn blocking(policies: P, replayable: bool) -> Self {
-        Walk { flow: Some(Flow::blocking(replayable)), policies }
+        Walk { flow: Flow::blocking(replayable), inside: None, policies }
+    }
+
+    /// For drivers without a timer that can ask while an attempt is in flight.
+    #[inline(always)]
+    pub(crate) fn without_timer(policies: P) -> Self {
+        Walk { flow: Flow::without_timer(false), inside: None, policies }
+    }
+
+    /// Runs the code of an attempt. When it panics, the panic goes on, and the walk, once it is dropped, counts it as the
+    /// attempt's failure.
+    #[inline(always)]
+    pub(crate) fn inside<R>(&mut self, attempt: Try, f: impl FnOnce() -> R) -> R {
+        self.inside = Some(attempt);
+        let done = f();
+        self.inside = None;
+        done
     }
 
     /// What it goes through.
@@ -69,17 +86,12 @@ impl<P: Policies> Walk<P> {
     pub(crate) fn next(&mut self, reached: Time) -> Step {
         let circuit = self.policies.circuit();
         let cx = Cx { now: circuit.clock().now().max(reached), rng: circuit.rng() };
-        match &mut self.flow {
-            Some(flow) => flow.next(self.policies.pipeline(), circuit.core(), &cx),
-            None => unreachable!("the flow is taken on drop only"),
-        }
+        self.flow.next(self.policies.pipeline(), circuit.core(), &cx)
     }
 
     #[inline(always)]
     pub(crate) fn told(&mut self, attempt: Try, verdict: Verdict) {
-        if let Some(flow) = &mut self.flow {
-            flow.told(attempt, verdict);
-        }
+        self.flow.told(attempt, verdict);
     }
 
     /// The error that a walk without a result of its own ended with.
@@ -101,23 +113,23 @@ impl<P: Policies> Walk<P> {
         }
     }
 
-    /// Tells that the attempt panicked, and lets the panic go on. It goes outward as a failure and is not retried.
-    pub(crate) fn panicked(&mut self, attempt: Try, panic: Box<dyn std::any::Any + Send>) -> ! {
-        self.told(attempt, Verdict::final_failure(Failure::Panic));
-        let step = self.next(Time::ZERO);
-        debug_assert!(matches!(step, Step::Finish(_)), "a panic ends the walk, not in {step:?}");
-        resume_unwind(panic)
+    /// Gives back what is held, of a walk that has not come to its end.
+    #[cold]
+    fn abandon(&mut self) {
+        if let Some(attempt) = self.inside.take() {
+            self.told(attempt, Verdict::final_failure(Failure::Panic));
+            let _ = self.next(Time::ZERO);
+        }
+        let circuit = self.policies.circuit();
+        self.flow.abandon(circuit.core(), circuit.clock().now());
     }
 }
 
 impl<P: Policies> Drop for Walk<P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Some(flow) = self.flow.take()
-            && !flow.is_over()
-        {
-            let circuit = self.policies.circuit();
-            flow.abandon(circuit.core(), circuit.clock().now());
+        if !self.flow.is_over() {
+            self.abandon();
         }
     }
 }
@@ -133,13 +145,12 @@ pub(crate) fn blocking<T, E>(
     let (mut last, mut reached) = (None, Time::ZERO);
     loop {
         match walk.next(reached) {
-            Step::Call(attempt) => match catch_unwind(AssertUnwindSafe(|| op(attempt))) {
-                Ok(Some(result)) => {
+            Step::Call(attempt) => match walk.inside(attempt, || op(attempt)) {
+                Some(result) => {
                     walk.told(attempt, classify.classify(&result));
                     last = Some(result);
                 }
-                Ok(None) => walk.told(attempt, Verdict::IGNORED),
-                Err(panic) => walk.panicked(attempt, panic),
+                None => walk.told(attempt, Verdict::IGNORED),
             },
             Step::Wait(until) => {
                 sleep(until.since(walk.policies.circuit().clock().now()));
@@ -170,19 +181,24 @@ pub(crate) async fn without_timer<T, E>(
         Step::Wait(_) | Step::Cancel(_) => unreachable!("a breaker alone neither waits nor cancels"),
     };
     let mut future = pin!(future);
-    let result = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    });
-    match result.await {
-        Ok(result) => {
-            walk.told(attempt, classify.classify(&result));
-            match walk.next(Time::ZERO) {
-                Step::Finish(finish) => walk.result(finish, Some(result)),
-                step => unreachable!("a breaker alone has no next step {step:?}"),
-            }
+    let mut asked = false;
+    let polled = poll_fn(|cx| {
+        let polled = walk.inside(attempt, || future.as_mut().poll(cx));
+        if polled.is_pending() && !asked {
+            asked = true;
+            let step = walk.next(Time::ZERO);
+            debug_assert!(
+                matches!(step, Step::Wait(_)),
+                "a breaker alone waits for its attempt, not {step:?}"
+            );
         }
-        Err(panic) => walk.panicked(attempt, panic),
+        polled
+    });
+    let result = polled.await;
+    walk.told(attempt, classify.classify(&result));
+    match walk.next(Time::ZERO) {
+        Step::Finish(finish) => walk.result(finish, Some(result)),
+        step => unreachable!("a breaker alone has no next step {step:?}"),
     }
 }
 
@@ -199,11 +215,11 @@ where
     let (mut last, mut reached) = (None, Time::ZERO);
     loop {
         match walk.next(reached) {
-            Step::Call(attempt) => match attempt_on_tokio(&mut walk, attempt, classify, &mut op).await {
-                Ok(Some(result)) => last = Some(result),
-                Ok(None) => {}
-                Err(panic) => walk.panicked(attempt, panic),
-            },
+            Step::Call(attempt) => {
+                if let Some(result) = attempt_on_tokio(&mut walk, attempt, classify, &mut op).await {
+                    last = Some(result);
+                }
+            }
             Step::Wait(until) => {
                 let mut alarm = pin!(timer(walk.policies.circuit().clock(), until));
                 poll_fn(|cx| rung(alarm.as_mut(), cx)).await;
@@ -222,28 +238,24 @@ async fn attempt_on_tokio<T, E, P, Fut>(
     attempt: Try,
     classify: &impl Classify<T, E>,
     op: &mut impl FnMut(Try) -> Fut,
-) -> Result<Option<Result<T, E>>, Box<dyn std::any::Any + Send>>
+) -> Option<Result<T, E>>
 where
     P: Policies,
     Fut: Future<Output = Result<T, E>>,
 {
-    let mut future = pin!(catch_unwind(AssertUnwindSafe(|| op(attempt)))?);
+    let mut future = pin!(walk.inside(attempt, || op(attempt)));
     // Whatever is ready at once pays for no timer and no second look at the clock.
     let mut until = Time::ZERO;
     let mut alarm = pin!(None);
     loop {
-        let first = poll_fn(|cx| {
-            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                Ok(Poll::Ready(result)) => return Poll::Ready(Ok(Some(result))),
-                Ok(Poll::Pending) if until == Time::ZERO => return Poll::Ready(Ok(None)),
-                Ok(Poll::Pending) => {}
-                Err(panic) => return Poll::Ready(Err(panic)),
-            }
-            rung(alarm.as_mut(), cx).map(|()| Ok(None))
+        let first = poll_fn(|cx| match walk.inside(attempt, || future.as_mut().poll(cx)) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if until == Time::ZERO => Poll::Ready(None),
+            Poll::Pending => rung(alarm.as_mut(), cx).map(|()| None),
         });
-        if let Some(result) = first.await? {
+        if let Some(result) = first.await {
             walk.told(attempt, classify.classify(&result));
-            return Ok(Some(result));
+            return Some(result);
         }
         match walk.next(until) {
             Step::Wait(next) => {
@@ -251,7 +263,7 @@ where
                 alarm.set(timer(walk.policies.circuit().clock(), next));
             }
             // Its time is over; dropping the future cancels it.
-            _ => return Ok(None),
+            _ => return None,
         }
     }
 }

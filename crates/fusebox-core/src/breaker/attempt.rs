@@ -5,19 +5,19 @@ use crate::Time;
 
 impl CircuitBreaker {
     /// Nothing of this call is in flight for now: the answer has begun, or the call waits for its next attempt.
+    #[inline(always)]
     pub(crate) fn rest(&self, watched: &mut Watched) {
-        if let (Some(slot), Some(watch)) = (watched.slot.take(), self.watch.get())
-            && watch.leave(slot)
+        if let Some(slot) = watched.slot.take()
+            && self.watch.get().is_some_and(|watch| watch.leave(slot))
         {
             watched.ticket.mark_overdue();
         }
     }
 
-    /// Another attempt under the same ticket begins: the slow clock starts anew. A call that counts as hung already is
-    /// not watched again.
-    pub(crate) fn next_attempt(&self, watched: &mut Watched, watch: bool, now: Time) {
-        watched.ticket.began = now;
-        if watch && watched.slot.is_none() {
+    /// Watches an attempt in flight, if it is not watched already. A call that counts as hung is not watched again.
+    #[inline]
+    pub(crate) fn keep_watch(&self, watched: &mut Watched) {
+        if watched.slot.is_none() {
             watched.slot = self.watch(&watched.ticket);
         }
     }

@@ -92,6 +92,11 @@ impl Watched {
         &mut self.ticket
     }
 
+    /// Another attempt under the same ticket begins: the slow clock starts anew.
+    pub(crate) fn restart(&mut self, now: Time) {
+        self.ticket.began = now;
+    }
+
     /// As [`Ticket::timed_from`].
     pub(crate) fn timed_from(self, began: Time) -> Self {
         Watched { ticket: self.ticket.timed_from(began), slot: self.slot }

@@ -15,7 +15,6 @@ use fusebox_core::flow::{End, Finish, Step, Try};
 use fusebox_core::pipeline::{Pipeline, Stage};
 use pin_project_lite::pin_project;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::time::Sleep;
@@ -131,10 +130,7 @@ where
 
 /// Makes an attempt; a panic is its failure and goes on.
 fn make<K, F>(walk: &mut Walk<Fuse<K>>, attempt: Try, call: impl FnOnce() -> F) -> F {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(future) => future,
-        Err(panic) => walk.panicked(attempt, panic),
-    }
+    walk.inside(attempt, call)
 }
 
 impl<S, Request, K, R> Future for FuseFuture<S, Request, K, R>
@@ -154,22 +150,21 @@ where
                     let Some(future) = this.future.as_mut().as_pin_mut() else {
                         unreachable!("an attempt in flight has a future")
                     };
-                    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-                        Ok(Poll::Ready(result)) => {
+                    match this.walk.inside(attempt, || future.poll(cx)) {
+                        Poll::Ready(result) => {
                             this.future.set(None);
                             let mut verdict = this.walk.policies().classifier().classify(&result);
                             verdict.retryable &= this.spare.is_some();
                             this.walk.told(attempt, verdict);
                             *this.last = Some(result);
+                            Time::ZERO
                         }
-                        Ok(Poll::Pending) if *this.until == Time::ZERO => {}
-                        Ok(Poll::Pending) => ready!(rung(this.alarm.as_mut(), cx)),
-                        Err(panic) => {
-                            *this.at = At::Over;
-                            this.walk.panicked(attempt, panic)
+                        Poll::Pending if *this.until == Time::ZERO => Time::ZERO,
+                        Poll::Pending => {
+                            ready!(rung(this.alarm.as_mut(), cx));
+                            *this.until
                         }
                     }
-                    *this.until
                 }
                 At::Sleeping => {
                     ready!(rung(this.alarm.as_mut(), cx));

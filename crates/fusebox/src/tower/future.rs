@@ -10,7 +10,6 @@ use fusebox_core::pipeline::Pipeline;
 use pin_project_lite::pin_project;
 use std::borrow::Borrow;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -43,7 +42,7 @@ pin_project! {
     #[project = StateProjection]
     #[derive(Debug)]
     enum State<F> {
-        Calling { attempt: Try, #[pin] future: F },
+        Calling { attempt: Try, asked: bool, #[pin] future: F },
         Refused { finish: Finish },
         Over,
     }
@@ -70,12 +69,11 @@ impl<F, H: Borrow<CircuitBreaker>, K> CircuitBreakerFuture<F, H, K> {
     /// [`CircuitBreaker::run`]: no timer, no particular executor.
     #[inline]
     pub(super) fn begin(circuit: H, classify: K, call: impl FnOnce() -> F) -> Self {
-        let mut walk = Walk::blocking(Alone(circuit), false);
+        let mut walk = Walk::without_timer(Alone(circuit));
         let state = match walk.next(Time::ZERO) {
-            Step::Call(attempt) => match catch_unwind(AssertUnwindSafe(call)) {
-                Ok(future) => State::Calling { attempt, future },
-                Err(panic) => walk.panicked(attempt, panic),
-            },
+            Step::Call(attempt) => {
+                State::Calling { attempt, asked: false, future: walk.inside(attempt, call) }
+            }
             Step::Finish(finish) => State::Refused { finish },
             step @ (Step::Wait(_) | Step::Cancel(_)) => {
                 unreachable!("a breaker alone does not begin with {step:?}")
@@ -96,9 +94,18 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (attempt, polled) = match this.state.as_mut().project() {
-            StateProjection::Calling { attempt, future } => {
-                (*attempt, catch_unwind(AssertUnwindSafe(|| future.poll(cx))))
+        let (attempt, result) = match this.state.as_mut().project() {
+            StateProjection::Calling { attempt, asked, future } => {
+                let polled = this.walk.inside(*attempt, || future.poll(cx));
+                if polled.is_pending() && !*asked {
+                    *asked = true;
+                    let step = this.walk.next(Time::ZERO);
+                    debug_assert!(
+                        matches!(step, Step::Wait(_)),
+                        "not {step:?} while an attempt is in flight"
+                    );
+                }
+                (*attempt, ready!(polled))
             }
             StateProjection::Refused { finish } => {
                 let refused = this.walk.result(*finish, None);
@@ -106,10 +113,6 @@ where
                 return Poll::Ready(refused);
             }
             StateProjection::Over => panic!("a call was polled after it had finished"),
-        };
-        let result = match polled {
-            Ok(poll) => ready!(poll),
-            Err(panic) => this.walk.panicked(attempt, panic),
         };
         this.state.set(State::Over);
         this.walk.told(attempt, this.classify.classify(&result));
