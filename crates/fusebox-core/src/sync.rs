@@ -7,12 +7,12 @@ extern crate std;
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU64, AtomicUsize},
+    atomic::{AtomicU64, AtomicUsize, fence},
 };
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard, OnceLock,
-    atomic::{AtomicU64, AtomicUsize},
+    atomic::{AtomicU64, AtomicUsize, fence},
 };
 
 pub(crate) use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
@@ -50,7 +50,35 @@ pub(crate) fn stripe() -> usize {
     STRIPE.try_with(|stripe| *stripe).unwrap_or(0)
 }
 
+#[cfg(all(test, loom))]
+pub(crate) use loom_stripe::on_stripe;
 #[cfg(loom)]
-pub(crate) fn stripe() -> usize {
-    0
+pub(crate) use loom_stripe::stripe;
+
+/// Under loom a thread says which stripe is its own: a number drawn from a counter would be one more thing to explore.
+#[cfg(loom)]
+mod loom_stripe {
+    use super::std;
+    use core::cell::Cell;
+
+    loom::thread_local! {
+        static STRIPE: Cell<usize> = Cell::new(0);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn on_stripe(number: usize) {
+        STRIPE.with(|stripe| stripe.set(number));
+    }
+
+    pub(crate) fn stripe() -> usize {
+        STRIPE.with(Cell::get)
+    }
+}
+
+/// Where two SeqCst accesses stand against each other. Loom takes SeqCst accesses for AcqRel, which is weaker; it
+/// knows SeqCst fences, so there the order is said once more.
+#[inline(always)]
+pub(crate) fn seq_cst() {
+    #[cfg(loom)]
+    fence(SeqCst);
 }

@@ -7,7 +7,8 @@
 //! * `state` is `[epoch: 40 | zero: 16 | flags: 8]`. A zero low byte means *plain closed*: admit without another
 //!   look. It is stored last in every transition, with Release, so who reads a state also reads what belongs to it.
 //! * `due` is when the state wants the machine's attention: the bucket's end, the end of the wait, the earliest
-//!   probe lease. Stored before `state`.
+//!   probe lease. Stored before `state`, and after the old state is marked as changing: a rejection, which tells `due`
+//!   to its caller, reads `state` again after it and trusts the two only when nothing has changed.
 //! * each cell's `ok` is `[epoch tag: 15 | ATTEND: 1 | count: 48]`: the fast successes of the epoch. A success adds
 //!   one and looks at what it added to. The old value's tag tells whether the add landed in the ticket's epoch, and
 //!   `ATTEND` whether the machine asked to see the next success.
@@ -22,10 +23,10 @@
 use super::cause::State;
 use super::settings::Settings;
 use crate::Time;
-use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release, SeqCst, stripe};
+use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release, SeqCst, fence, stripe};
 
 /// Stripes of the success counter, a power of two: enough to keep a few cores off each other's cache lines.
-const STRIPES: usize = if cfg!(loom) { 1 } else { 4 };
+const STRIPES: usize = if cfg!(loom) { 2 } else { 4 };
 
 /// All probe slots are taken: reject without the lock.
 pub(super) const FULL: u64 = 4;
@@ -33,6 +34,8 @@ pub(super) const FULL: u64 = 4;
 pub(super) const FORCED: u64 = 8;
 /// An operator has turned it off.
 pub(super) const DISABLED: u64 = 16;
+/// The state is being replaced: `due` may be the next one's already.
+const CHANGING: u64 = 32;
 const STATE: u64 = 3;
 pub(super) const FLAGS: u64 = 0xff;
 pub(super) const EPOCH_SHIFT: u32 = 24;
@@ -88,9 +91,16 @@ impl Front {
         self.state.load(Acquire)
     }
 
+    /// Whether a `due` that was read after this state word belongs to it.
+    #[inline(always)]
+    pub(super) fn is_still(&self, word: u64) -> bool {
+        word & CHANGING == 0 && self.state() == word
+    }
+
     #[inline(always)]
     pub(super) fn due(&self) -> Time {
-        Time::from_nanos(self.due.load(Relaxed))
+        // ORDERING: Acquire pairs with the fence in `publish`: who reads a new `due` finds the state word changed.
+        Time::from_nanos(self.due.load(Acquire))
     }
 
     #[inline(always)]
@@ -156,8 +166,11 @@ impl Front {
         self.cells.iter().map(|cell| cell.ok.swap(tag(epoch), AcqRel) & COUNT).sum()
     }
 
-    /// Makes a state visible, with its due moment first.
+    /// Makes a state visible, with its due moment first. Between the two, the old state is marked as changing.
     pub(super) fn publish(&self, epoch: u64, flags: u64, due: Time) {
+        // ORDERING: Relaxed; none but the holder of the machine's lock stores here. The fence puts the mark before `due`.
+        self.state.store(self.state.load(Relaxed) | CHANGING, Relaxed);
+        fence(Release);
         self.due.store(due.as_nanos(), Relaxed);
         // ORDERING: Release pairs with the Acquire in `state`: `due` and the fenced cells are seen with it.
         self.state.store(epoch << EPOCH_SHIFT | flags, Release);

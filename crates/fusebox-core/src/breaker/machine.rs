@@ -138,18 +138,20 @@ impl Machine {
 
     fn tick_closed(&mut self, front: &Front, watch: Option<&Watch>, now: Time) {
         self.roll(front, now);
+        let mut newly_hung = 0;
         if now >= front.watch_due() {
             front.clear_wake();
             let watch = watch.filter(|_| self.settings.watches_hung_calls());
             let slow = self.settings.slow;
-            let hung = watch.map_or(0, |watch| watch.look(front, self.epoch, self.since, slow, now));
-            for _ in 0..hung {
-                self.hung += 1;
-                self.run.extend(self.passed(front));
-            }
+            newly_hung = watch.map_or(0, |watch| watch.look(front, self.epoch, self.since, slow, now));
+        }
+        let passed = self.passed(front);
+        for _ in 0..newly_hung {
+            self.hung += 1;
+            self.run.extend(passed);
         }
         if self.hung > 0 {
-            self.evaluate(front, now);
+            self.evaluate(front, passed, now);
             self.watch_the_hung(front);
         }
     }
@@ -216,23 +218,24 @@ impl Machine {
             self.recent.push(kind);
         }
         self.window.record(passed, call.failed, call.slow);
-        self.evaluate(front, now);
+        self.evaluate(front, passed, now);
     }
 
     /// An attempt in flight is overdue.
     pub(super) fn hang(&mut self, front: &Front, now: Time) {
+        let passed = self.passed(front);
         self.hung += 1;
-        self.run.extend(self.passed(front));
-        self.evaluate(front, now);
+        self.run.extend(passed);
+        self.evaluate(front, passed, now);
         self.watch_the_hung(front);
     }
 
-    /// Judges the evidence, and asks for the next success where that could complete it.
-    pub(super) fn evaluate(&mut self, front: &Front, now: Time) {
+    /// Judges the evidence, and asks for the next success where that could complete it. `passed` is what had passed when
+    /// the evidence was recorded: a success that has come since must not end a run that was long enough.
+    pub(super) fn evaluate(&mut self, front: &Front, passed: i64, now: Time) {
         if self.state != State::Closed || self.hold.is_some() {
             return;
         }
-        let passed = self.passed(front);
         if let Some(trip) = self.judge(passed, now) {
             return self.trip(front, trip);
         }

@@ -33,12 +33,12 @@ mod cause;
 mod config;
 mod front;
 mod hold;
+#[cfg(all(test, loom))]
+mod loom_protocols;
 mod machine;
 mod operate;
 mod outbox;
 mod phase;
-#[cfg(test)]
-mod protocol_tests;
 mod settings;
 mod settle;
 mod snapshot;
@@ -113,7 +113,7 @@ impl CircuitBreaker {
     fn admit_other(&self, word: u64, now: Time) -> Result<Ticket, Rejection> {
         let due = self.front.due();
         let rejects = word & (FORCED | FULL) != 0 || state_of(word) == State::Open;
-        if rejects && now < due {
+        if rejects && now < due && self.front.is_still(word) {
             return Err(self.reject(word, due));
         }
         if word & DISABLED != 0 && now < due {

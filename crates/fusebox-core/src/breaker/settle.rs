@@ -127,7 +127,7 @@ impl Machine {
         if self.epoch == ticket.epoch() {
             self.tick(front, watch, now);
             if self.epoch == ticket.epoch() {
-                self.evaluate(front, now);
+                self.evaluate(front, self.passed(front), now);
             }
         }
     }

@@ -13,7 +13,7 @@
 use super::front::Front;
 use super::ticket::Ticket;
 use crate::Time;
-use crate::sync::{AtomicU64, Relaxed, SeqCst, stripe};
+use crate::sync::{AtomicU64, Relaxed, SeqCst, seq_cst, stripe};
 use alloc::boxed::Box;
 
 #[cfg(not(loom))]
@@ -52,6 +52,7 @@ impl Watch {
             slot.load(Relaxed) == 0 && slot.compare_exchange(0, word, SeqCst, Relaxed).is_ok()
         })?;
         let due = began.saturating_add(front.slow());
+        seq_cst();
         // ORDERING: SeqCst; see the module.
         if due < front.watch.load(SeqCst) {
             front.watch.fetch_min(due, SeqCst);
@@ -69,6 +70,7 @@ impl Watch {
     /// many are new. Called under the machine's lock, after `Front::clear_wake`.
     pub(super) fn look(&self, front: &Front, epoch: u64, since: Time, slow: u64, now: Time) -> u32 {
         let (mut hung, mut next) = (0, u64::MAX);
+        seq_cst();
         for slot in &self.slots {
             // ORDERING: SeqCst; see the module.
             let word = slot.load(SeqCst);
