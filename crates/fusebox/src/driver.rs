@@ -113,9 +113,15 @@ impl<P: Policies> Walk<P> {
         }
     }
 
+    /// The attempt in flight has waited for its service's readiness since then: its clocks do not count that.
+    #[cfg(feature = "tower")]
+    pub(crate) fn excuse(&mut self, since: Time) {
+        self.flow.excuse(self.policies.circuit().clock().now().since(since));
+    }
+
     /// Gives back what is held, of a walk that has not come to its end.
     #[cold]
-    fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         if let Some(attempt) = self.inside.take() {
             self.told(attempt, Verdict::final_failure(Failure::Panic));
             let _ = self.next(Time::ZERO);

@@ -62,8 +62,14 @@ enum At {
     Calling(Try),
     /// A backoff.
     Sleeping,
-    /// The readiness of the next attempt's service; the backoff was until then.
-    Readying(Time),
+    /// The readiness of the next attempt's service, since the end of its backoff. Where that was nothing, the walk has
+    /// begun the attempt already.
+    Readying {
+        since: Time,
+        begun: Option<Try>,
+    },
+    /// Nothing: an attempt is to be made.
+    Making(Try),
     Over,
 }
 
@@ -117,7 +123,7 @@ where
                 if attempt.attempt < limits.attempts {
                     begun.spare = begun.replay.copy(service, &request);
                 }
-                begun.future = Some(make(&mut begun.walk, attempt, || service.call(request)));
+                begun.future = Some(begun.walk.inside(attempt, || service.call(request)));
                 begun.at = At::Calling(attempt);
             }
             // A walk that has finished says so again when it is polled.
@@ -126,11 +132,6 @@ where
         }
         begun
     }
-}
-
-/// Makes an attempt; a panic is its failure and goes on.
-fn make<K, F>(walk: &mut Walk<Fuse<K>>, attempt: Try, call: impl FnOnce() -> F) -> F {
-    walk.inside(attempt, call)
 }
 
 impl<S, Request, K, R> Future for FuseFuture<S, Request, K, R>
@@ -168,37 +169,59 @@ where
                 }
                 At::Sleeping => {
                     ready!(rung(this.alarm.as_mut(), cx));
-                    *this.at = At::Readying(*this.until);
+                    *this.at = At::Readying { since: *this.until, begun: None };
                     this.alarm.set(timer(this.walk.policies().circuit().clock(), this.limits.deadline));
                     continue;
                 }
-                At::Readying(slept) => match this.spare.as_mut().map(|(service, _)| service.poll_ready(cx)) {
-                    Some(Poll::Ready(Ok(()))) => slept,
-                    Some(Poll::Pending) => {
-                        ready!(rung(this.alarm.as_mut(), cx));
-                        this.limits.deadline
+                At::Readying { since, begun } => {
+                    match this.spare.as_mut().map(|(service, _)| service.poll_ready(cx)) {
+                        Some(Poll::Ready(Ok(()))) => match begun {
+                            Some(attempt) => {
+                                this.walk.excuse(since);
+                                *this.at = At::Making(attempt);
+                                continue;
+                            }
+                            None => since,
+                        },
+                        Some(Poll::Pending) => {
+                            ready!(rung(this.alarm.as_mut(), cx));
+                            if begun.is_some() {
+                                this.walk.excuse(since);
+                            }
+                            this.limits.deadline
+                        }
+                        // A retry that cannot be made leaves the result that was there.
+                        Some(Poll::Ready(Err(_))) | None => {
+                            *this.at = At::Over;
+                            this.walk.abandon();
+                            let end = if this.last.is_some() { End::Result } else { End::TimedOut };
+                            let finish = Finish { end, fallback: false };
+                            return Poll::Ready(this.walk.result(finish, this.last.take()));
+                        }
                     }
-                    // A retry that cannot be made leaves the result that was there.
-                    Some(Poll::Ready(Err(_))) | None => {
-                        *this.at = At::Over;
-                        let end = if this.last.is_some() { End::Result } else { End::TimedOut };
-                        let finish = Finish { end, fallback: false };
-                        return Poll::Ready(this.walk.result(finish, this.last.take()));
-                    }
-                },
-                At::Over => panic!("a call was polled after it had finished"),
-            };
-            match this.walk.next(reached) {
-                Step::Call(attempt) => {
+                }
+                At::Making(attempt) => {
                     let Some((mut service, request)) = this.spare.take() else {
                         unreachable!("a further attempt has been made ready")
                     };
                     if attempt.attempt < this.limits.attempts {
                         *this.spare = this.replay.copy(&service, &request);
                     }
-                    this.future.set(Some(make(this.walk, attempt, || service.call(request))));
+                    this.future.set(Some(this.walk.inside(attempt, || service.call(request))));
                     this.alarm.set(None);
                     (*this.at, *this.until) = (At::Calling(attempt), Time::ZERO);
+                    continue;
+                }
+                At::Over => panic!("a call was polled after it had finished"),
+            };
+            match this.walk.next(reached) {
+                Step::Call(attempt) if matches!(this.at, At::Readying { .. }) => {
+                    *this.at = At::Making(attempt)
+                }
+                Step::Call(attempt) => {
+                    let clock = this.walk.policies().circuit().clock();
+                    *this.at = At::Readying { since: clock.now(), begun: Some(attempt) };
+                    this.alarm.set(timer(clock, this.limits.deadline));
                 }
                 Step::Cancel(_) => {
                     this.future.set(None);
