@@ -110,3 +110,17 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_keep_them_all() {
+        let text = "a probe failed: connection broken; probes in 2.1s";
+        let lines = wrapped(text, 16);
+        assert_eq!(lines, ["a probe failed:", "connection", "broken; probes", "in 2.1s"]);
+        assert_eq!(wrapped("unbreakable", 3), ["unbreakable"]);
+        assert_eq!(wrapped("", 3), [""]);
+    }
+}

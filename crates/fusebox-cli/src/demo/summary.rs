@@ -41,7 +41,7 @@ pub(super) fn compare(with: &Total, without: &Total) -> Vec<String> {
         share("latency, p50", 0.5),
         share("latency, p99", 0.99),
         row("calls that reached a failing backend", &|total| grouped(total.reached_failing)),
-        row("calls that its circuit kept away from it", &|total| total.refused.map_or("-".into(), grouped)),
+        row("calls that circuits kept from reaching one", &|total| total.refused.map_or("-".into(), grouped)),
         String::new(),
     ];
     let verdict = format!(

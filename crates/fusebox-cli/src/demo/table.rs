@@ -167,3 +167,120 @@ pub(super) fn grouped(number: u64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::Service;
+    use super::super::tally::Got;
+    use super::*;
+    use fusebox_core::Time;
+    use fusebox_core::breaker::Cause;
+    use fusebox_core::event::Transition;
+
+    fn scene(changes: usize) -> Scene {
+        let circuit = |backend, state| CircuitRow {
+            backend,
+            name: "payments/127.0.0.1:65535".into(),
+            state,
+            rates: (state != State::Open).then_some((1.0, 0.07)),
+            rejected: 123_456,
+            probe_in: (state == State::Open).then(|| Duration::from_millis(1900)),
+        };
+        let fault = |name, fault| BackendRow { name, fault, reached: 1_234_567, while_failing: 9_999 };
+        let mut tally = Tally::default();
+        for got in [Got::Answer, Got::Fallback, Got::Rejection, Got::Failure] {
+            tally.add(got, Duration::from_secs(1));
+        }
+        let change = |n| Change {
+            at: Duration::from_secs(n),
+            backend: "provider",
+            change: Transition {
+                from: State::Closed,
+                to: State::Open,
+                cause: Cause::PhaseLimit(Duration::from_secs(n)),
+                at: Time::from_secs(n),
+                epoch: n,
+                retry_at: Time::from_secs(n + 1),
+            },
+        };
+        Scene {
+            elapsed: Duration::from_millis(123_400),
+            length: Duration::from_secs(280),
+            phase: 2,
+            circuits: Some(vec![
+                circuit("provider", State::Open),
+                circuit("backup", State::HalfOpen),
+                circuit("profiles", State::Closed),
+            ]),
+            backends: vec![
+                fault("provider", Fault::Down),
+                fault("backup", Fault::Slow),
+                fault("profiles", Fault::Errors),
+            ],
+            services: vec![(Service::Payments, tally.clone()), (Service::Profiles, tally)],
+            changes: (1..=changes as u64).map(change).collect(),
+        }
+    }
+
+    fn plain(lines: &[String]) -> Vec<String> {
+        lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect()
+    }
+
+    #[test]
+    fn a_frame_fits_eighty_columns_and_says_every_state_in_words() {
+        let lines = plain(&frame(&scene(3), None));
+        for line in &lines {
+            assert!(line.chars().count() <= WIDTH, "{line:?}");
+        }
+        let table = lines.join("\n");
+        for words in ["OPEN", "half-open", "closed", "1.9s", "100 %", "123,456", "[50 % errors]", "1000 ms"] {
+            assert!(table.contains(words), "{words:?} is not in\n{table}");
+        }
+    }
+
+    #[test]
+    fn columns_stand_under_their_heads() {
+        let lines = plain(&frame(&scene(0), None));
+        let ends = |line: &str, word: &str| {
+            line.find(word).map(|at| line[..at].chars().count() + word.chars().count())
+        };
+        let at = lines.iter().position(|line| line.contains("REJECTED")).expect("a head");
+        for (head, value) in [("STATE", "OPEN "), ("REJECTED", "123,456"), ("PROBE", "1.9s")] {
+            assert_eq!(
+                ends(&lines[at], head),
+                ends(&lines[at + 1], value),
+                "{head}\n{}\n{}",
+                lines[at],
+                lines[at + 1]
+            );
+        }
+    }
+
+    #[test]
+    fn a_frame_keeps_to_the_height_and_shows_the_newest_transitions() {
+        for height in LEAST_HEIGHT..60 {
+            let lines = frame(&scene(30), Some(height));
+            assert!(lines.len() <= height, "{} lines of {height}", lines.len());
+            let table = plain(&lines).join("\n");
+            assert!(
+                table.contains("half_open_limit 30s") && !table.contains("half_open_limit 1s"),
+                "{table}"
+            );
+        }
+        let all = plain(&frame(&scene(30), None)).join("\n");
+        assert!(all.contains("half_open_limit 30s") && all.contains("half_open_limit 1s"));
+    }
+
+    #[test]
+    fn a_run_without_fusebox_shows_no_circuits() {
+        let table = plain(&frame(&Scene { circuits: None, ..scene(0) }, None)).join("\n");
+        assert!(!table.contains("CIRCUIT") && !table.contains("TRANSITIONS"), "{table}");
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
