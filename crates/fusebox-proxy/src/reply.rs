@@ -35,6 +35,8 @@ struct Live {
     link: Option<Link>,
     pool: usize,
     deadline: Time,
+    /// What is told at the next poll: until then, what came before it goes out.
+    unfinished: Option<Unfinished>,
 }
 
 /// Why a response stays unfinished.
@@ -67,7 +69,7 @@ impl Reply {
         session: Rc<Session>,
     ) -> Self {
         session.begin_body();
-        let mut live = Live { incoming, link: Some(link), pool, deadline };
+        let mut live = Live { incoming, link: Some(link), pool, deadline, unfinished: None };
         if live.incoming.is_end_stream() {
             live.finish(&session);
         }
@@ -81,6 +83,9 @@ impl Live {
         cx: &mut Context<'_>,
         session: &Session,
     ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+        if let Some(why) = self.unfinished.take() {
+            return Poll::Ready(Some(Err(why)));
+        }
         if let Some(link) = &mut self.link {
             link.advance(cx);
         }
@@ -101,18 +106,22 @@ impl Live {
                     Some(_) => Outcome::Ignored,
                     None => Outcome::Failure(kind(&error)),
                 };
-                self.give_up(session, outcome, error.into())
+                self.give_up(cx, session, outcome, error.into())
             }
-            Poll::Pending => self.wait(session),
+            Poll::Pending => self.wait(cx, session),
         }
     }
 
-    fn wait(&mut self, session: &Session) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+    fn wait(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &Session,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
         let now = session.now();
         if now >= session.limit() {
-            self.give_up(session, Outcome::Failure(Failure::Timeout), Unfinished::Silent)
+            self.give_up(cx, session, Outcome::Failure(Failure::Timeout), Unfinished::Silent)
         } else if now >= self.deadline {
-            self.give_up(session, Outcome::Cancelled, Unfinished::Late)
+            self.give_up(cx, session, Outcome::Cancelled, Unfinished::Late)
         } else {
             session.wake_at(self.deadline);
             Poll::Pending
@@ -129,6 +138,7 @@ impl Live {
 
     fn give_up(
         &mut self,
+        cx: &mut Context<'_>,
         session: &Session,
         outcome: Outcome,
         why: Unfinished,
@@ -136,7 +146,9 @@ impl Live {
         session.settle(outcome);
         session.break_off();
         self.link = None;
-        Poll::Ready(Some(Err(why)))
+        self.unfinished = Some(why);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -1,5 +1,15 @@
 //! The proxy on real sockets, before backends and behind clients that misbehave. Each test says what the client saw,
 //! what the breaker counted, and what reached the backend.
 
+mod broken_bodies;
+mod circuit;
+mod client_faults;
 mod good_path;
+mod headers;
+mod limits;
+mod retries;
+mod shutdown;
+mod smuggling;
+mod start;
 mod support;
+mod upstream_faults;

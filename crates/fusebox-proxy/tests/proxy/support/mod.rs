@@ -3,7 +3,7 @@
 mod backend;
 mod client;
 
-pub(crate) use backend::{Backend, Received, drop_syns, nobody};
+pub(crate) use backend::{Backend, drop_syns, nobody};
 pub(crate) use client::{Answer, Client, get};
 
 use fusebox::breaker::{Snapshot, State};
