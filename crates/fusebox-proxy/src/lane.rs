@@ -22,7 +22,7 @@ const NO_KEY: &str = "none";
 pub(crate) struct Route {
     pub(crate) matches: Match,
     pub(crate) service: Arc<str>,
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) fallback: Option<Fallback>,
     /// Waits that a dependency asks for are obeyed up to this one; a longer one is the client's to decide on.
@@ -100,6 +100,11 @@ impl Routes {
         Routes { routes, pools: authorities.len() }
     }
 
+    /// The pipelines, by service.
+    pub(crate) fn pipelines(&self) -> Vec<(String, Arc<Pipeline>)> {
+        self.routes.iter().map(|route| (route.service.to_string(), route.pipeline.clone())).collect()
+    }
+
     /// How many circuits the plan can come to.
     pub(crate) fn most_circuits(plan: &Plan) -> usize {
         let routes = plan.services.iter().flat_map(|service| {
@@ -148,7 +153,7 @@ impl Route {
         Route {
             matches: matches.clone(),
             service: name,
-            pipeline: Pipeline::new(policies.pipeline(endpoints.len())),
+            pipeline: Arc::new(Pipeline::new(policies.pipeline(endpoints.len()))),
             deadline: policies.deadline,
             fallback: policies.fallback.clone(),
             longest_wait: policies.retry.as_ref().map(|retry| retry.config().backoff.max),

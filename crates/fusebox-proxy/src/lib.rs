@@ -15,6 +15,7 @@
 //!
 //! A failure is put down to the side that failed: what a client does wrong never counts against a dependency.
 
+mod admin;
 mod alarm;
 mod answer;
 mod bind;

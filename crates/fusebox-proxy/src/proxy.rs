@@ -1,11 +1,13 @@
 //! The proxy as a whole: started, running, stopped.
 
+use crate::admin;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
 use crate::journal::{self, Sink};
 use crate::lane::Routes;
 use crate::worker::{self, Shared};
 use fusebox::{Clock, Registry};
+use fusebox_admin::Admin;
 use fusebox_core::{Rng, SharedRng};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -35,19 +37,25 @@ impl std::fmt::Debug for Options {
 #[derive(Debug)]
 pub struct Proxy {
     addresses: Vec<SocketAddr>,
-    admin: Option<SocketAddr>,
+    admin_address: Option<SocketAddr>,
     registry: Registry,
     stopper: Stopper,
-    workers: Vec<JoinHandle<io::Result<usize>>>,
+    workers: Vec<Thread>,
+    admin: Option<Thread>,
+    /// Dropped when the data path has stopped.
+    admin_stopper: Option<watch::Sender<()>>,
 }
+
+type Thread = JoinHandle<io::Result<usize>>;
 
 /// Stops a proxy, from any thread.
 #[derive(Clone, Debug)]
-pub struct Stopper(Arc<watch::Sender<Option<Duration>>>);
+pub struct Stopper(Arc<watch::Sender<Option<Duration>>>, Admin);
 
 impl Stopper {
     /// Tells the proxy to stop: no new connections; calls in flight have `grace` to finish. Returns at once.
     pub fn stop(&self, grace: Duration) {
+        self.1.ready(false);
         self.0.send_if_modified(|told| {
             // A second order can only be more urgent.
             let urgent = told.is_none_or(|earlier| grace < earlier);
@@ -90,33 +98,41 @@ impl Proxy {
         let most = Routes::most_circuits(&plan);
         let registry = Registry::with_clock(most, Clock::system(), rng.fork());
         journal::keep(&registry, options.journal.unwrap_or_else(to_stderr));
+        let operators = Admin::new(registry.clone());
+        let routes = Arc::new(Routes::new(&plan, &registry));
+        let operators = operators.with_budgets(routes.pipelines());
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
-            routes: Arc::new(Routes::new(&plan, &registry)),
+            routes,
             registry: registry.clone(),
             places: Arc::new(Semaphore::new(plan.limits.max_connections)),
             limits: plan.limits,
             stop,
         };
-        let stopper = Stopper(Arc::new(sender));
-        let mut proxy = Proxy { addresses, admin: admin_address, registry, stopper, workers: Vec::new() };
+        let stopper = Stopper(Arc::new(sender), operators.clone());
+        let (admin_stopper, admin_stop) = watch::channel(());
+        let mut proxy = Proxy {
+            addresses,
+            admin_address,
+            registry,
+            stopper,
+            workers: Vec::new(),
+            admin: None,
+            admin_stopper: Some(admin_stopper),
+        };
         for index in 0..workers {
             let own = listeners.iter_mut().filter_map(Vec::pop).collect();
             let (shared, rng) = (shared.clone(), SharedRng::new(rng.fork()));
             // If this fails, the proxy is dropped, which stops those that run.
-            proxy.spawn(&format!("fusebox-{index}"), move || worker::run(shared, own, rng, index == 0))?;
+            let run = move || worker::run(shared, own, rng, index == 0);
+            proxy.workers.push(spawn(&format!("fusebox-{index}"), run)?);
         }
+        if let Some(listener) = admin {
+            let operators = operators.clone();
+            proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, listener, admin_stop))?);
+        }
+        operators.ready(true);
         Ok(proxy)
-    }
-
-    fn spawn(
-        &mut self,
-        name: &str,
-        run: impl FnOnce() -> io::Result<usize> + Send + 'static,
-    ) -> Result<(), StartError> {
-        let thread = std::thread::Builder::new().name(name.into()).spawn(run);
-        self.workers.push(thread.map_err(StartError::Thread)?);
-        Ok(())
     }
 
     /// Where clients connect, in the order of the plan. A port that was 0 is the one that was taken.
@@ -126,7 +142,7 @@ impl Proxy {
 
     /// Where the admin interface listens; `None` when it is switched off.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin
+        self.admin_address
     }
 
     /// The circuits.
@@ -147,8 +163,10 @@ impl Proxy {
     pub fn wait(mut self) -> io::Result<usize> {
         let mut cut_off = 0;
         for worker in std::mem::take(&mut self.workers) {
-            cut_off += worker.join().map_err(|_| io::Error::other("a worker panicked"))??;
+            cut_off += join(worker)?;
         }
+        self.admin_stopper = None;
+        self.admin.take().map(join).transpose()?;
         Ok(cut_off)
     }
 
@@ -167,6 +185,14 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.stopper.stop(Duration::ZERO);
     }
+}
+
+fn spawn(name: &str, run: impl FnOnce() -> io::Result<usize> + Send + 'static) -> Result<Thread, StartError> {
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(StartError::Thread)
+}
+
+fn join(thread: Thread) -> io::Result<usize> {
+    thread.join().map_err(|_| io::Error::other("a thread of the proxy panicked"))?
 }
 
 #[expect(clippy::print_stderr, reason = "the journal's default place")]

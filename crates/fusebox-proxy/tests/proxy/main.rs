@@ -7,6 +7,7 @@ mod client_faults;
 mod good_path;
 mod headers;
 mod limits;
+mod operators;
 mod retries;
 mod shutdown;
 mod smuggling;

@@ -69,9 +69,18 @@ pub(crate) fn run(config: &str) -> Running {
 }
 
 pub(crate) fn run_with(config: &str, workers: usize) -> Running {
-    let admin = if config.contains("[admin]") { "" } else { "admin = false\n" };
-    let text = format!("{admin}[[listener]]\nlisten = \"127.0.0.1:0\"\n{config}");
-    let plan = Plan::parse("test.toml", &text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+    start(&format!("admin = false\n{LISTENER}{config}"), workers)
+}
+
+/// As [`run`], with this before everything else instead of no admin interface.
+pub(crate) fn run_after(admin: &str, config: &str) -> Running {
+    start(&format!("{admin}{LISTENER}{config}"), 2)
+}
+
+const LISTENER: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n";
+
+fn start(text: &str, workers: usize) -> Running {
+    let plan = Plan::parse("test.toml", text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     let journal = Arc::new(Mutex::new(Vec::new()));
     let lines = journal.clone();
     let sink = Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()));
