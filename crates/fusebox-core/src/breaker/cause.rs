@@ -142,12 +142,21 @@ impl RecentFailures {
 }
 
 impl fmt::Display for RecentFailures {
+    /// Runs of one kind are told once: `timeout ×3, status 503`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, kind) in self.iter().enumerate() {
-            if i > 0 {
-                f.write_str(", ")?;
+        let mut kinds = self.iter().peekable();
+        while let Some(kind) = kinds.next() {
+            let mut times = 1;
+            while kinds.next_if_eq(&kind).is_some() {
+                times += 1;
             }
             kind.fmt(f)?;
+            if times > 1 {
+                write!(f, " ×{times}")?;
+            }
+            if kinds.peek().is_some() {
+                f.write_str(", ")?;
+            }
         }
         Ok(())
     }
@@ -202,5 +211,45 @@ impl fmt::Display for Cause {
             Cause::Restored => f.write_str("restored after a restart"),
             Cause::InternalFault => f.write_str("an internal fault of fusebox"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn recent(kinds: &[Failure]) -> RecentFailures {
+        let mut recent = RecentFailures::default();
+        kinds.iter().for_each(|kind| recent.push(*kind));
+        recent
+    }
+
+    #[test]
+    fn a_trip_tells_its_rule_its_numbers_and_its_last_failures() {
+        let trip = Trip {
+            rule: Rule::FailureRate,
+            counted: 51,
+            calls: 84,
+            threshold: 0,
+            rate: Some(Ratio::HALF),
+            hung: 0,
+            window: Window::Time(Duration::from_secs(60)),
+            failures: recent(&[Failure::Timeout, Failure::Status(500), Failure::Timeout, Failure::Timeout]),
+            at: Time::ZERO,
+        };
+        let told = "failure_rate 0.61 ≥ 0.50 over 84 calls in 60s (last: timeout, status 500, timeout ×2)";
+        assert_eq!(trip.to_string(), told);
+        let run =
+            Trip { rule: Rule::ConsecutiveFailures, counted: 10, threshold: 10, rate: None, hung: 4, ..trip };
+        let told = "consecutive_failures 10 ≥ 10, 4 of them hung (last: timeout, status 500, timeout ×2)";
+        assert_eq!(run.to_string(), told);
+    }
+
+    #[test]
+    fn only_the_latest_four_failures_are_kept() {
+        let kinds = [Failure::Error, Failure::Connect, Failure::Reset, Failure::Reset, Failure::Reset];
+        assert_eq!(recent(&kinds).to_string(), "no connection, connection broken ×3");
+        assert!(recent(&[]).is_empty());
     }
 }

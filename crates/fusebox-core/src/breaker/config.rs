@@ -42,7 +42,7 @@ pub struct Config {
     /// What closes a half-open circuit, and what opens it again.
     pub half_open: HalfOpen,
     /// A probe without a verdict for this long is a failed probe and gives its slot back. [`Setting::Auto`] is
-    /// the call timeout where one is set, else the base of `wait_in_open`; it can not be turned off.
+    /// the call timeout and a tenth of it where one is set, else the base of `wait_in_open`; it can not be turned off.
     pub probe_lease: Setting<Duration>,
     /// A half-open phase that has not closed after this long, counted only while a probe is in flight, opens
     /// again. Default: off; leases alone make wedging impossible.

@@ -171,7 +171,8 @@ impl Config {
         };
         found.positive("slow_call_duration", slow, Duration::from_nanos(1));
         let lease = match self.probe_lease {
-            Setting::Auto => call_timeout.unwrap_or(base),
+            // A tenth more than the timeout, so that a probe which times out is told as that.
+            Setting::Auto => call_timeout.map_or(base, |timeout| timeout.saturating_add(timeout / 10)),
             Setting::Is(span) => span,
             Setting::Off => {
                 found.add("probe_lease", "off".into(), "a duration: a probe must end some time");

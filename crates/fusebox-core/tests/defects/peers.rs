@@ -126,7 +126,7 @@ fn anybody_can_tell_why_it_opened() {
     circuit.calls(4, Outcome::Success, NO_TIME);
     circuit.calls(6, FAILED, NO_TIME);
     let told = circuit.breaker.last_trip().expect("it tripped").to_string();
-    let expected = "failure_rate 0.60 ≥ 0.50 over 10 calls in 60s (last: error, error, error, error)";
+    let expected = "failure_rate 0.60 ≥ 0.50 over 10 calls in 60s (last: error ×4)";
     assert_eq!(told, expected);
 }
 

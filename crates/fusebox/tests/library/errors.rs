@@ -17,14 +17,14 @@ fn a_refusal_names_the_circuit_the_rule_and_the_way_out() {
     hand.advance(Duration::from_millis(500));
     assert_eq!(
         refused(&circuit).to_string(),
-        "call payments: the circuit is open: consecutive_failures 3 ≥ 3 (last: error, error, error); retry in 29.5 s"
+        "call payments: the circuit is open: consecutive_failures 3 ≥ 3 (last: error ×3); retry in 29.5 s"
     );
     hand.advance(WAIT);
     let _probe = circuit.admit().expect("the probe");
     assert_eq!(
         refused(&circuit).to_string(),
         "call payments: the circuit is half-open and its probes are all in flight: \
-         consecutive_failures 3 ≥ 3 (last: error, error, error); retry in 30.0 s"
+         consecutive_failures 3 ≥ 3 (last: error ×3); retry in 30.0 s"
     );
 }
 

@@ -44,7 +44,7 @@ fn a_transition_says_what_moved_it_and_when_it_will_probe() {
     fail(&circuit, 3);
     let Some(Event::Transition(change)) = seen.lock().expect("alone").clone() else { panic!("no event") };
     let Cause::Tripped(trip) = change.cause else { panic!("{:?}", change.cause) };
-    assert_eq!(trip.to_string(), "consecutive_failures 3 ≥ 3 (last: error, error, error)");
+    assert_eq!(trip.to_string(), "consecutive_failures 3 ≥ 3 (last: error ×3)");
     assert_eq!((change.epoch, change.retry_at.since(change.at)), (circuit.snapshot().epoch, WAIT));
 }
 
