@@ -39,7 +39,7 @@ async fn a_timeout_is_a_failure_that_reaches_the_breaker() {
         assert_eq!(clock.now().since(began), millis(250) * call);
     }
     let refused = fuse.run(hang).await.expect_err("open");
-    assert!(refused.to_string().contains("(last: timeout, timeout, timeout)"), "{refused}");
+    assert!(refused.to_string().contains("(last: timeout ×3)"), "{refused}");
     let totals = totals(fuse.circuit());
     assert_eq!((totals.failure, totals.cancelled, totals.rejected), (3, 0, 1));
     assert_eq!(told(&changes), ["a: closed > open"]);
