@@ -105,7 +105,7 @@ pub(crate) async fn exchange(
     connect_by: &Cell<Time>,
 ) -> Result<Head, Fault> {
     let worker = &session.worker;
-    if let Some(mut link) = worker.pool.take(target.pool) {
+    if let Some(mut link) = worker.pool.take(target.pool, !source.replayable) {
         let request = source.request(target, session).ok_or(Fault::Malformed)?;
         match link.ask(request).await {
             Ok(response) => return head(response, link),

@@ -14,25 +14,33 @@ use http::header::RETRY_AFTER;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-/// Answers one request.
-pub(crate) async fn forward(session: Rc<Session>, request: Request<Incoming>) -> Response<Reply> {
+/// Answers one request, as hyper asks for it: there is always an answer.
+pub(crate) async fn serve_call(
+    session: Rc<Session>,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    Ok(forward(&session, request).await)
+}
+
+async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<Reply> {
     session.begin_call(request.version());
     if let Err(refusal) = gate::check(&request, &session.raw.borrow()) {
-        return answer::refused(&session, refusal);
+        return answer::refused(session, refusal);
     }
     let host = gate::host(request.headers(), request.uri());
     let Some(lane) = session.worker.lane(host, request.uri().path()) else {
-        return answer::no_route(&session);
+        return answer::no_route(session);
     };
     let fuses = lane.fuses(request.headers(), &session.worker.registry);
-    let mut source = Source::of(request, &session);
-    let mut walk = Walk::new(&session, &lane, fuses, source.replayable);
+    let mut source = Source::of(request, session);
+    let mut walk = Walk::new(session, &lane, fuses, source.replayable);
     let mut last = None;
     let finish = loop {
         match walk.next(session.now()) {

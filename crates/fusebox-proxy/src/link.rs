@@ -16,7 +16,10 @@ use tokio::net::TcpStream;
 type Wire = Connection<TokioIo<TcpStream>, Upload>;
 
 /// A connection to an endpoint.
-pub(crate) struct Link {
+pub(crate) struct Link(Box<Ends>);
+
+/// Boxed, because a link changes hands often and is large.
+struct Ends {
     sender: SendRequest<Upload>,
     /// `None` once it has ended.
     wire: Option<Wire>,
@@ -34,7 +37,7 @@ impl Link {
         let mut http = Builder::new();
         http.max_buf_size(largest_head);
         let (sender, wire) = http.handshake(TokioIo::new(stream)).await?;
-        Ok(Link { sender, wire: Some(wire) })
+        Ok(Link(Box::new(Ends { sender, wire: Some(wire) })))
     }
 
     /// Sends `request` and waits for the head of the response.
@@ -42,8 +45,8 @@ impl Link {
         &mut self,
         request: http::Request<Upload>,
     ) -> Result<http::Response<Incoming>, Broken> {
-        let mut response = pin!(self.sender.try_send_request(request));
-        let wire = &mut self.wire;
+        let Ends { sender, wire } = &mut *self.0;
+        let mut response = pin!(sender.try_send_request(request));
         let answer = poll_fn(|cx| {
             advance(wire, cx);
             // Only the connection, polled just now, can make this ready: no waker is needed.
@@ -57,14 +60,14 @@ impl Link {
 
     /// Moves bytes. Call before polling a body that comes over this connection.
     pub(crate) fn advance(&mut self, cx: &mut Context<'_>) {
-        advance(&mut self.wire, cx);
+        advance(&mut self.0.wire, cx);
     }
 
     /// Whether it can take another request.
     pub(crate) fn rest(&mut self) -> bool {
         // From here on nobody is to be woken by it.
         self.advance(&mut Context::from_waker(Waker::noop()));
-        self.wire.is_some() && self.sender.is_ready()
+        self.0.wire.is_some() && self.0.sender.is_ready()
     }
 }
 

@@ -23,11 +23,12 @@ impl Pool {
         Pool { idle: (0..authorities).map(|_| RefCell::default()).collect() }
     }
 
-    /// A connection to this authority that was good when last looked at.
-    pub(crate) fn take(&self, authority: usize) -> Option<Link> {
+    /// A connection to this authority that was good when last looked at; `carefully` looks again, for requests that
+    /// cannot be made twice.
+    pub(crate) fn take(&self, authority: usize, carefully: bool) -> Option<Link> {
         let mut idle = self.idle.get(authority)?.borrow_mut();
         while let Some((mut link, _)) = idle.pop() {
-            if link.rest() {
+            if !carefully || link.rest() {
                 return Some(link);
             }
         }

@@ -86,10 +86,15 @@ impl Live {
         if let Some(why) = self.unfinished.take() {
             return Poll::Ready(Some(Err(why)));
         }
-        if let Some(link) = &mut self.link {
+        // What came with the head is there already.
+        let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(link) = &mut self.link
+        {
             link.advance(cx);
+            frame = Pin::new(&mut self.incoming).poll_frame(cx);
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match frame {
             Poll::Ready(Some(Ok(frame))) => {
                 session.moved();
                 if self.incoming.is_end_stream() {

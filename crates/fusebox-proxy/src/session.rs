@@ -5,7 +5,7 @@
 //! watches them all with one [`Alarm`].
 
 use crate::alarm::Alarm;
-use crate::forward::forward;
+use crate::forward::serve_call;
 use crate::lane::Fuses;
 use crate::raw::{Raw, Reading, Tap};
 use crate::upload::Progress;
@@ -17,7 +17,6 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -209,10 +208,7 @@ impl Drop for Session {
 pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr) {
     let session = Rc::new(Session::new(worker.clone(), client));
     let calls = session.clone();
-    let service = service_fn(move |request| {
-        let session = calls.clone();
-        async move { Ok::<_, Infallible>(forward(session, request).await) }
-    });
+    let service = service_fn(move |request| serve_call(calls.clone(), request));
     let io = TokioIo::new(Tap::new(stream, session.clone()));
     let mut http = Builder::new();
     http.max_buf_size(worker.limits.max_header_bytes);
