@@ -6,7 +6,7 @@
 //! [`OTHER`], and are counted.
 
 use crate::Time;
-use crate::breaker::{CircuitBreaker, State};
+use crate::breaker::CircuitBreaker;
 use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -104,22 +104,13 @@ impl<T: Entry> Circuits<T> {
         if now < self.search_again {
             return false;
         }
-        self.named.retain(|_, entry| entry.is_held() || !is_idle(entry.circuit(), now));
+        self.named.retain(|_, entry| entry.is_held() || !entry.circuit().is_idle(now));
         let room = self.named.len() < most;
         if !room {
             self.search_again = now + SEARCH_PAUSE;
         }
         room
     }
-}
-
-fn is_idle(circuit: &CircuitBreaker, now: Time) -> bool {
-    let snapshot = circuit.snapshot(now);
-    snapshot.state == State::Closed
-        && snapshot.hold.is_none()
-        && snapshot.window.calls == 0
-        && snapshot.hung == 0
-        && now > snapshot.since
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Machine {
         }
     }
 
-    fn roll(&mut self, front: &Front, now: Time) {
+    pub(super) fn roll(&mut self, front: &Front, now: Time) {
         if now >= self.window.ends() {
             let seen = self.window.counts(self.passed(front));
             if seen.failures + seen.slow > 0 && self.hold.is_none() {

@@ -326,6 +326,12 @@ impl CircuitBreaker {
         });
     }
 
+    /// Whether nothing would be lost with this circuit. Tells no event, so it may be asked under a lock; what is due
+    /// happens at the next look.
+    pub(crate) fn is_idle(&self, now: Time) -> bool {
+        lock(&self.machine).is_idle(&self.front, now)
+    }
+
     /// What to keep of the circuit across a restart: its state, what is left of its wait, and its streak. Holds are
     /// not kept, and a closed circuit's window is not either: evidence is about the process that saw it.
     pub fn save(&self, now: Time) -> Saved {

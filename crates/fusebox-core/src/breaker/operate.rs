@@ -142,6 +142,15 @@ impl Machine {
         }
     }
 
+    /// Whether nothing would be lost with it: closed, not held, nothing hung, and an empty window.
+    pub(super) fn is_idle(&mut self, front: &Front, now: Time) -> bool {
+        if self.state != State::Closed || self.hold.is_some() || self.hung > 0 || now <= self.since {
+            return false;
+        }
+        self.roll(front, now);
+        self.window.counts(self.passed(front)).calls == 0
+    }
+
     pub(super) fn save(&self, now: Time) -> Saved {
         let (state, reopen_at) = match (self.mode(), self.resume) {
             (Some(Mode::ForcedOpen), Some(reopen_at)) => (State::Open, reopen_at),

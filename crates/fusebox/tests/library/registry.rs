@@ -3,6 +3,8 @@
 use crate::{three_strikes, totals};
 use fusebox::breaker::Config;
 use fusebox::{Clock, Registry, Rng};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 fn of_two() -> Registry {
@@ -60,4 +62,26 @@ fn settings_that_cannot_work_are_refused_by_name() {
     let refused = of_two().circuit_with("a", &config).expect_err("they cannot work");
     let fields: Vec<_> = refused.0.iter().map(|error| error.field).collect();
     assert_eq!(fields, ["failure_rate", "half_open_probes"]);
+}
+
+#[test]
+fn a_listener_may_use_the_registry_while_that_makes_room() {
+    let (clock, hand) = Clock::manual();
+    let registry = Registry::with_clock(2, clock, Rng::seeded(1));
+    let (inside, heard) = (registry.clone(), Arc::new(AtomicU32::new(0)));
+    let ear = heard.clone();
+    registry.subscribe(Arc::new(move |name, _| {
+        assert!(inside.find(name).is_some());
+        ear.fetch_add(1, Relaxed);
+    }));
+    for name in ["a", "b"] {
+        let circuit = registry.circuit_with(name, &three_strikes()).expect("the settings work");
+        for _ in 0..3 {
+            circuit.call(|| Err::<(), _>("down")).expect_err("it fails");
+        }
+    }
+    hand.advance(crate::WAIT);
+    assert_eq!(&**registry.circuit("c").name(), "other", "two half-open circuits are not idle");
+    registry.tick();
+    assert_eq!(heard.load(Relaxed), 4, "two trips, two half-open phases");
 }
