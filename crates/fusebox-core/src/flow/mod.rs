@@ -294,7 +294,7 @@ impl Flow {
             }
             Stage::Retry { budget, .. } => {
                 if let (0, Some(budget)) = (self.attempts, budget) {
-                    budget.first_try();
+                    budget.first_try(cx.now);
                 }
             }
             Stage::Timeout(span) => self.timeout = *span,

@@ -6,10 +6,13 @@
 
 use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
 use crate::{Ratio, Time};
+use core::cmp::Ordering;
 
 /// Slots of the sliding window, a second each.
 const SLOTS: usize = 10;
 const SECOND: u64 = 1_000_000_000;
+/// The count in a slot of first tries.
+const COUNT: u64 = u32::MAX as u64;
 
 /// A budget's configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,17 +35,16 @@ pub struct Budget {
     ratio: Ratio,
     /// Nanoseconds from one floor retry to the next; 0 when there is no floor.
     floor_every: u64,
-    firsts: AtomicU64,
+    /// First tries by second, each `[second: 32 | count: 32]`.
+    firsts: [AtomicU64; SLOTS],
     denied: AtomicU64,
-    window: Mutex<Spent>,
+    spent: Mutex<Spent>,
 }
 
 #[derive(Debug, Default)]
 struct Spent {
-    /// First tries and ratio-paid retries by second.
+    /// Retries paid for by the share, each with its second.
     slots: [(u64, u64); SLOTS],
-    second: u64,
-    firsts_seen: u64,
     /// The moment from which the next floor retry may go.
     floor_next: Time,
 }
@@ -55,25 +57,45 @@ impl Budget {
         Budget {
             ratio: Ratio::new(config.ratio).unwrap_or(Ratio::ZERO),
             floor_every,
-            firsts: AtomicU64::new(0),
+            firsts: Default::default(),
             denied: AtomicU64::new(0),
-            window: Mutex::new(Spent::default()),
+            spent: Mutex::new(Spent::default()),
         }
     }
 
     /// Counts a first try.
     #[inline]
-    pub fn first_try(&self) {
-        self.firsts.fetch_add(1, Relaxed);
+    pub fn first_try(&self, now: Time) {
+        let second = now.as_nanos() / SECOND;
+        let slot = &self.firsts[place(second)];
+        let counted = |seen: u64| match (seen >> 32).cmp(&second) {
+            Ordering::Less => Some(second << 32 | 1),
+            Ordering::Equal if seen & COUNT < COUNT => Some(seen + 1),
+            // The slot has gone on to a later second, or can count no further.
+            Ordering::Equal | Ordering::Greater => None,
+        };
+        let _ = slot.fetch_update(Relaxed, Relaxed, counted);
     }
 
     /// Whether one more retry is paid for; if so, it is spent.
     pub fn withdraw(&self, now: Time) -> bool {
-        let granted = lock(&self.window).withdraw(self, now);
-        if !granted {
-            self.denied.fetch_add(1, Relaxed);
+        let second = now.as_nanos() / SECOND;
+        let is_recent = |of: u64| second.saturating_sub(of) < SLOTS as u64;
+        let firsts = self.firsts.iter().map(|slot| slot.load(Relaxed));
+        let firsts = firsts.filter(|slot| is_recent(slot >> 32)).map(|slot| slot & COUNT).sum();
+        let mut spent = lock(&self.spent);
+        let retries: u64 = spent.slots.iter().filter(|slot| is_recent(slot.0)).map(|slot| slot.1).sum();
+        if retries < self.ratio.of(firsts) {
+            let slot = &mut spent.slots[place(second)];
+            *slot = (second, if slot.0 == second { slot.1 + 1 } else { 1 });
+            return true;
         }
-        granted
+        if self.floor_every > 0 && now >= spent.floor_next {
+            spent.floor_next = now.plus_nanos(self.floor_every);
+            return true;
+        }
+        self.denied.fetch_add(1, Relaxed);
+        false
     }
 
     /// Retries refused so far.
@@ -82,36 +104,8 @@ impl Budget {
     }
 }
 
-impl Spent {
-    fn withdraw(&mut self, budget: &Budget, now: Time) -> bool {
-        self.turn(now.as_nanos() / SECOND);
-        let firsts = budget.firsts.load(Relaxed);
-        let slot = (self.second % SLOTS as u64) as usize;
-        self.slots[slot].0 += firsts - self.firsts_seen;
-        self.firsts_seen = firsts;
-        let (tries, retries) = self.slots.iter().fold((0, 0), |sum, s| (sum.0 + s.0, sum.1 + s.1));
-        if retries < budget.ratio.of(tries) {
-            self.slots[slot].1 += 1;
-            return true;
-        }
-        let due = budget.floor_every > 0 && now >= self.floor_next;
-        if due {
-            self.floor_next = now.plus_nanos(budget.floor_every);
-        }
-        due
-    }
-
-    /// Forgets the slots that have left the window.
-    fn turn(&mut self, second: u64) {
-        let gone = second.saturating_sub(self.second).min(SLOTS as u64);
-        for step in 1..=gone {
-            self.slots[((self.second + step) % SLOTS as u64) as usize] = (0, 0);
-        }
-        if gone == SLOTS as u64 {
-            self.slots = [(0, 0); SLOTS];
-        }
-        self.second = self.second.max(second);
-    }
+fn place(second: u64) -> usize {
+    (second % SLOTS as u64) as usize
 }
 
 #[cfg(test)]
@@ -121,8 +115,8 @@ mod tests {
     #[test]
     fn a_tenth_of_first_tries_and_one_a_second() {
         let budget = Budget::new(BudgetConfig::default());
-        (0..100).for_each(|_| budget.first_try());
         let now = Time::from_secs(5);
+        (0..100).for_each(|_| budget.first_try(now));
         let granted = (0..50).filter(|_| budget.withdraw(now)).count();
         assert_eq!(granted, 11, "ten from the share, one from the floor");
         assert_eq!(budget.denied(), 39);
@@ -138,8 +132,28 @@ mod tests {
     #[test]
     fn old_first_tries_pay_for_nothing() {
         let budget = Budget::new(BudgetConfig { ratio: 0.1, floor_per_second: 0.0 });
-        (0..100).for_each(|_| budget.first_try());
+        (0..100).for_each(|_| budget.first_try(Time::from_secs(1)));
         assert!(budget.withdraw(Time::from_secs(1)));
-        assert!(!budget.withdraw(Time::from_secs(30)));
+        assert!(budget.withdraw(Time::from_secs(10)));
+        assert!(!budget.withdraw(Time::from_secs(11)));
+    }
+
+    #[test]
+    fn an_hour_of_health_pays_for_no_more_retries_than_its_last_ten_seconds() {
+        let budget = Budget::new(BudgetConfig { ratio: 0.1, floor_per_second: 0.0 });
+        for second in 0..=3_600 {
+            (0..100).for_each(|_| budget.first_try(Time::from_secs(second)));
+        }
+        let granted = (0..1_000).filter(|_| budget.withdraw(Time::from_secs(3_600))).count();
+        assert_eq!(granted, 100, "a tenth of ten seconds at 100 calls a second");
+    }
+
+    #[test]
+    fn a_caller_with_a_stale_clock_takes_nothing_away() {
+        let budget = Budget::new(BudgetConfig { ratio: 0.1, floor_per_second: 0.0 });
+        (0..100).for_each(|_| budget.first_try(Time::from_secs(20)));
+        budget.first_try(Time::from_secs(10));
+        let granted = (0..100).filter(|_| budget.withdraw(Time::from_secs(20))).count();
+        assert_eq!(granted, 10);
     }
 }
