@@ -62,6 +62,9 @@ impl<T: Entry> Registry<T> {
     /// The circuit with this name; made by `make` if there is none, with the name it is to have.
     pub fn circuit(&self, name: &str, now: Time, make: impl FnOnce(&str) -> T) -> T {
         let mut circuits = lock(&self.circuits);
+        if name == OTHER {
+            return circuits.shared(make);
+        }
         if let Some(entry) = circuits.named.get(name) {
             return entry.clone();
         }
@@ -71,7 +74,7 @@ impl<T: Entry> Registry<T> {
             return entry;
         }
         self.turned_away.fetch_add(1, Relaxed);
-        circuits.other.get_or_insert_with(|| make(OTHER)).clone()
+        circuits.shared(make)
     }
 
     /// The circuit with this name, if there is one.
@@ -99,6 +102,11 @@ impl<T: Entry> Registry<T> {
 }
 
 impl<T: Entry> Circuits<T> {
+    /// The circuit of newcomers. Whoever asks for it by its name gets it too: no two circuits have one name.
+    fn shared(&mut self, make: impl FnOnce(&str) -> T) -> T {
+        self.other.get_or_insert_with(|| make(OTHER)).clone()
+    }
+
     /// Lets go of idle circuits; whether there is room now.
     fn make_room(&mut self, most: usize, now: Time) -> bool {
         if now < self.search_again {
@@ -138,6 +146,16 @@ mod tests {
         assert!(Arc::ptr_eq(&a, &b));
         assert_eq!((registry.turned_away(), registry.all().len()), (2, 4));
         assert!(registry.find(OTHER).is_some());
+    }
+
+    #[test]
+    fn the_shared_circuits_name_is_nobody_elses() {
+        let (registry, now) = (Registry::new(1), Time::from_secs(1));
+        let asked = registry.circuit(OTHER, now, make);
+        fail(&registry.circuit("tenant", now, make), now);
+        assert!(Arc::ptr_eq(&asked, &registry.circuit("newcomer", now, make)));
+        let names: Vec<_> = registry.all().into_iter().map(|(name, _)| name).collect();
+        assert_eq!((names, registry.turned_away()), (Vec::from(["tenant".into(), Arc::from(OTHER)]), 1));
     }
 
     #[test]
