@@ -10,7 +10,9 @@ use fusebox::Time;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::{Body, Incoming};
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 /// Why an attempt has no response head.
 #[derive(Debug)]
@@ -33,6 +35,33 @@ pub(crate) enum Fault {
 pub(crate) struct Head {
     pub(crate) response: Response<Incoming>,
     pub(crate) link: Link,
+}
+
+/// Parts of a body that nobody wants are read away up to this many; a longer one costs its connection.
+const SPARED: usize = 16;
+
+impl Head {
+    /// Another answer takes its place: saves the connection, if the whole body is there already.
+    pub(crate) fn discard(self, target: &Target, session: &Session) {
+        let Head { response, mut link } = self;
+        let mut body = response.into_body();
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..SPARED {
+            if body.is_end_stream() {
+                session.worker.pool.keep(target.pool, link, session.now());
+                return;
+            }
+            link.advance(&mut cx);
+            match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(None) => {
+                    session.worker.pool.keep(target.pool, link, session.now());
+                    return;
+                }
+                _ => return,
+            }
+        }
+    }
 }
 
 /// A client's request, from which an attempt's is made.

@@ -44,10 +44,10 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     let mut last = None;
     let finish = loop {
         match walk.next(session.now()) {
-            Step::Call(attempt) => match walk.attempt(attempt, &mut source).await {
-                Some(result) => last = Some((attempt.endpoint, result)),
-                None => last = None,
-            },
+            Step::Call(attempt) => {
+                walk.discard(last.take());
+                last = walk.attempt(attempt, &mut source).await.map(|result| (attempt.endpoint, result));
+            }
             Step::Wait(until) => session.until(until).await,
             Step::Cancel(_) => last = None,
             Step::Finish(finish) => break finish,
@@ -174,6 +174,7 @@ impl<'a> Walk<'a> {
         let nested =
             matches!((&last, finish.end), (Some((_, Ok(head))), End::Result) if is_nested_rejection(head));
         if let (true, Some(fallback)) = (finish.fallback || nested, &self.lane.route.fallback) {
+            self.discard(last);
             return answer::fallback(session, self.fuses.before(endpoint).name(), fallback);
         }
         let circuit = self.fuses.before(endpoint).name().clone();
@@ -185,6 +186,13 @@ impl<'a> Walk<'a> {
             (End::Rejected(rejection), _) => {
                 answer::rejected(session, &self.rejecting(rejection.retry_at).rejected(rejection))
             }
+        }
+    }
+
+    /// What an attempt came to is not what the client gets.
+    fn discard(&self, last: Option<(usize, Result<Head, Fault>)>) {
+        if let Some((endpoint, Ok(head))) = last {
+            head.discard(&self.lane.route.endpoints[endpoint], self.session);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::admin;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
-use crate::journal::{self, Sink};
+use crate::journal::{Journal, Sink};
 use crate::lane::Routes;
 use crate::worker::{self, Shared};
 use fusebox::{Clock, Registry};
@@ -39,6 +39,7 @@ pub struct Proxy {
     addresses: Vec<SocketAddr>,
     admin_address: Option<SocketAddr>,
     registry: Registry,
+    journal: Journal,
     stopper: Stopper,
     workers: Vec<Thread>,
     admin: Option<Thread>,
@@ -97,7 +98,9 @@ impl Proxy {
         let mut rng = Rng::seeded(RandomState::new().hash_one("proxy"));
         let most = Routes::most_circuits(&plan);
         let registry = Registry::with_clock(most, Clock::system(), rng.fork());
-        journal::keep(&registry, options.journal.unwrap_or_else(to_stderr));
+        let journal =
+            Journal::start(options.journal.unwrap_or_else(to_stderr)).map_err(StartError::Thread)?;
+        journal.follow(&registry);
         let operators = Admin::new(registry.clone());
         let routes = Arc::new(Routes::new(&plan, &registry));
         let operators = operators.with_budgets(routes.pipelines());
@@ -115,6 +118,7 @@ impl Proxy {
             addresses,
             admin_address,
             registry,
+            journal,
             stopper,
             workers: Vec::new(),
             admin: None,
@@ -167,6 +171,7 @@ impl Proxy {
         }
         self.admin_stopper = None;
         self.admin.take().map(join).transpose()?;
+        self.journal.flush();
         Ok(cut_off)
     }
 

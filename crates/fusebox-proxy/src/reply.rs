@@ -21,7 +21,6 @@ pub(crate) struct Reply {
     source: Source,
 }
 
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 enum Source {
     /// Kept ready.
     Ready(Bytes),

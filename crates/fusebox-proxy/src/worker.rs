@@ -87,7 +87,7 @@ pub(crate) fn run(
         guests: Guests::default(),
     });
     let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    let cut_off = local.block_on(&runtime, async move {
         if first {
             spawn_local(tick(shared.registry));
         }
@@ -108,7 +108,11 @@ pub(crate) fn run(
             () = &mut over => {}
         }
         Ok(worker.guests.present())
-    })
+    });
+    drop(local);
+    // A resolver that hangs keeps nobody waiting.
+    runtime.shutdown_background();
+    cut_off
 }
 
 async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, places: Arc<Semaphore>) {

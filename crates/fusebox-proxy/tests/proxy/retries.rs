@@ -31,6 +31,7 @@ fn a_get_is_attempted_again_and_the_breaker_sees_the_last_word() {
     let proxy = before(backend.address, QUICK);
     let answer = get(proxy.address, "/");
     assert_eq!((answer.status, answer.text().as_str(), backend.reached()), (200, "good", 3));
+    assert_eq!(backend.connections(), 1, "an answer that nobody gets does not cost its connection");
     proxy.settles_at((1, 0, 0, 0));
 }
 
