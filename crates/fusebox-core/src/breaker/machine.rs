@@ -52,6 +52,8 @@ pub(super) struct Machine {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) success: u64,
+    /// The most successes a snapshot has shown: a stray that is put right must not take one back.
+    pub(super) shown: u64,
     pub(super) failure: u64,
     pub(super) slow: u64,
     pub(super) changes: [[u32; 3]; 3],

@@ -111,6 +111,8 @@ impl Machine {
     pub(super) fn snapshot(&mut self, front: &Front) -> Snapshot {
         let passed = self.passed(front);
         let closed = self.state == State::Closed;
+        let success = self.tally.success + if closed { passed.max(0) as u64 } else { 0 };
+        self.tally.shown = self.tally.shown.max(success);
         let retry_at = match self.state {
             State::Closed => Time::NEVER,
             State::HalfOpen if !self.phase.is_full(&self.settings) => Time::NEVER,
@@ -129,7 +131,7 @@ impl Machine {
             hung: self.hung,
             probes: self.phase.counts(),
             totals: Totals {
-                success: self.tally.success + if closed { passed.max(0) as u64 } else { 0 },
+                success: self.tally.shown,
                 rejected: front.sum(|cell| &cell.rejected),
                 ignored: front.sum(|cell| &cell.ignored),
                 cancelled: front.sum(|cell| &cell.cancelled),

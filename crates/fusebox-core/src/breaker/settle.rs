@@ -168,4 +168,21 @@ mod tests {
         assert_eq!(stray(State::Open, &[State::HalfOpen, State::Closed]), (1, 0));
         assert_eq!(stray(State::Closed, &[State::Open, State::HalfOpen].repeat(100)), (1, 0));
     }
+
+    #[test]
+    fn a_success_that_a_snapshot_has_shown_is_not_taken_back() {
+        let settings = alloc::sync::Arc::new(Config::default().check(None).expect("the default works"));
+        let mut machine = Machine::new(settings.clone(), Rng::seeded(1), Time::ZERO);
+        let front = Front::new(&settings, machine.due());
+        machine.enter(&front, State::Closed, Time::ZERO, Cause::Operator);
+        let shown = |machine: &mut Machine| machine.snapshot(&front).totals.success;
+        let found = front.pass();
+        assert_eq!(shown(&mut machine), 1, "it may be in time, for all that can be seen");
+        machine.attend(&front, None, &Ticket { word: 0, began: Time::ZERO }, found, Time::ZERO);
+        assert_eq!((shown(&mut machine), machine.snapshot(&front).totals.late), (1, 1));
+        front.pass();
+        assert_eq!(shown(&mut machine), 1);
+        front.pass();
+        assert_eq!(shown(&mut machine), 2);
+    }
 }

@@ -76,8 +76,8 @@ pub struct ProbeCounts {
 
 /// Counters since the breaker was made.
 ///
-/// Every settled ticket is in exactly one of `success`, `failure`, `ignored`, `cancelled` and `late`; `slow`
-/// overlaps them and is counted in addition.
+/// Every settled ticket is in exactly one of `success`, `failure`, `ignored`, `cancelled` and `late`, except those that
+/// were admitted while an operator had the circuit disabled; `slow` overlaps them and is counted in addition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Totals {
