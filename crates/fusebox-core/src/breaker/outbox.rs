@@ -3,9 +3,15 @@
 //! Whoever caused an event delivers, unless another thread is delivering already: then that thread takes it along.
 //! So events reach listeners one at a time and in order, a listener may call the breaker it listens to, and a slow
 //! one holds up nobody but the thread it runs on. A panic in a listener ends there.
+//!
+//! # Synchronization
+//!
+//! The turn to deliver is one flag. Who finds it taken has queued its event under the machine's lock before; who gives
+//! it back looks at the queue under that lock after. Whichever of the two takes the lock first, the other sees what it
+//! did: either the event, or the flag that is free again.
 
 use crate::event::Event;
-use crate::sync::{Mutex, contained, lock};
+use crate::sync::{AcqRel, AtomicBool, Mutex, contained, lock};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,7 +25,8 @@ pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 #[derive(Default)]
 pub(super) struct Outbox {
     listeners: Mutex<Vec<Listener>>,
-    delivering: Mutex<()>,
+    /// Somebody is delivering.
+    taken: AtomicBool,
 }
 
 impl Outbox {
@@ -29,16 +36,18 @@ impl Outbox {
 
     /// Delivers what `take` yields, in order. `take` must be the queue's only consumer.
     pub(super) fn deliver(&self, take: impl Fn() -> Option<Event>, is_empty: impl Fn() -> bool) {
-        // Whoever fails to lock has queued its event before the present deliverer looks again.
         while !is_empty() {
-            let Ok(delivering) = self.delivering.try_lock() else { return };
+            // ORDERING: AcqRel, on both swaps: a turn sees what the turn before it has done.
+            if self.taken.swap(true, AcqRel) {
+                return;
+            }
             let listeners = lock(&self.listeners).clone();
             while let Some(event) = take() {
                 for listener in &listeners {
                     contained(|| listener(&event));
                 }
             }
-            drop(delivering);
+            self.taken.swap(false, AcqRel);
         }
     }
 }
