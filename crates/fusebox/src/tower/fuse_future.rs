@@ -190,13 +190,9 @@ where
                             }
                             this.limits.deadline
                         }
-                        // A retry that cannot be made leaves the result that was there.
                         Some(Poll::Ready(Err(_))) | None => {
                             *this.at = At::Over;
-                            this.walk.abandon();
-                            let end = if this.last.is_some() { End::Result } else { End::TimedOut };
-                            let finish = Finish { end, fallback: false };
-                            return Poll::Ready(this.walk.result(finish, this.last.take()));
+                            return Poll::Ready(stands(this.walk, this.last));
                         }
                     }
                 }
@@ -228,10 +224,13 @@ where
                     (*this.at, *this.last) = (At::Turn, None);
                 }
                 Step::Wait(until) => {
-                    if this.future.is_none() {
-                        *this.at = At::Sleeping;
-                    }
                     *this.until = until;
+                    if this.future.is_none() {
+                        *this.at = if this.spare.is_some() { At::Sleeping } else { At::Over };
+                    }
+                    if let At::Over = this.at {
+                        return Poll::Ready(stands(this.walk, this.last));
+                    }
                     this.alarm.set(timer(this.walk.policies().circuit().clock(), until));
                     ready!(rung(this.alarm.as_mut(), cx));
                 }
@@ -242,4 +241,11 @@ where
             }
         }
     }
+}
+
+/// A retry that cannot be made leaves the result that was there.
+fn stands<K, T, E>(walk: &mut Walk<Fuse<K>>, last: &mut Option<Result<T, E>>) -> Result<T, Error<E>> {
+    walk.abandon();
+    let end = if last.is_some() { End::Result } else { End::TimedOut };
+    walk.result(Finish { end, fallback: false }, last.take())
 }

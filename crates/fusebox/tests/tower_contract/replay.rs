@@ -2,8 +2,8 @@
 
 use crate::dependency::{Act, Broken, Dependency};
 use crate::{SECOND, again_after, call, pipeline, totals};
-use fusebox::tower::{FuseLayer, FuseService};
-use fusebox::{Error, Fuse};
+use fusebox::tower::{FuseLayer, FuseService, Replay};
+use fusebox::{Clock, Error, Fuse};
 use std::task::{Context, Poll};
 use tower::{Layer, Service, ServiceExt};
 
@@ -39,6 +39,33 @@ async fn a_predicate_says_which_requests_may_be_sent_again() {
         let mut service = FuseLayer::new(fuse()).replay(even).layer(dependency.seen());
         assert_eq!(call(&mut service, request).await.is_ok(), answered);
         assert_eq!((dependency.calls(), dependency.clones()), (calls, calls - 1));
+    }
+}
+
+/// A request whose copy turns out to be impossible.
+#[derive(Clone)]
+struct Unrepeatable;
+
+impl Replay<Dependency, u32> for Unrepeatable {
+    fn may(&self, _: &u32) -> bool {
+        true
+    }
+
+    fn copy(&self, _: &Dependency, _: &u32) -> Option<(Dependency, u32)> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_copy_the_result_stands_at_once() {
+    for (act, expected) in [(Act::Fail, Error::Failed(Broken::Call)), (Act::Hang, Error::TimedOut)] {
+        let fuse = pipeline().timeout(SECOND).retry(again_after(60 * SECOND)).build().expect("it is valid");
+        let dependency = Dependency::playing([act]);
+        let mut service = FuseLayer::new(fuse.clone()).replay(Unrepeatable).layer(dependency.seen());
+        let began = Clock::tokio().now();
+        assert_eq!(call(&mut service, 1).await, Err(expected));
+        assert!(Clock::tokio().now().since(began) <= SECOND, "no backoff for what cannot be made");
+        assert_eq!((totals(fuse.circuit()).failure, totals(fuse.circuit()).cancelled), (1, 0));
     }
 }
 
