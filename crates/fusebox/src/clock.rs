@@ -6,7 +6,9 @@
 use fusebox_core::Time;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "tokio")]
+use std::time::Instant;
 
 /// A coarse clock that ticks more slowly than this is not fit for timeouts.
 const COARSE_ENOUGH: Duration = Duration::from_millis(4);
@@ -19,6 +21,7 @@ pub struct Clock(Kind);
 enum Kind {
     #[cfg(target_os = "linux")]
     Coarse,
+    /// The counter, and where it stood at the epoch: in its own ticks, which are no nanoseconds.
     Precise(&'static quanta::Clock, u64),
     #[cfg(feature = "tokio")]
     Tokio,
@@ -51,16 +54,14 @@ impl Clock {
         Clock::precise()
     }
 
-    /// The processor's counter, read in about 10 ns.
+    /// The processor's counter, read in about 10 ns. Begins at zero with the process's first precise clock.
     #[expect(clippy::disallowed_methods, reason = "the room where time enters")]
     pub fn precise() -> Self {
         static CLOCK: OnceLock<(quanta::Clock, u64)> = OnceLock::new();
         let (clock, epoch) = CLOCK.get_or_init(|| {
             let clock = quanta::Clock::new();
-            let raw = clock.raw();
-            // The same epoch as the other clocks: what has passed since then lies before the first reading.
-            let passed = nanos(epoch().elapsed());
-            (clock, raw.saturating_sub(passed))
+            let epoch = clock.raw();
+            (clock, epoch)
         });
         Clock(Kind::Precise(clock, *epoch))
     }
@@ -122,16 +123,15 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the room where time enters")]
-fn epoch() -> Instant {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
-}
-
 /// Paused time may stand still at a moment from before anybody asked for the epoch.
 #[cfg(feature = "tokio")]
+#[expect(clippy::disallowed_methods, reason = "the room where time enters")]
 fn tokio_epoch() -> Instant {
-    epoch().checked_sub(Duration::from_secs(3_600)).unwrap_or_else(epoch)
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(|| {
+        let now = Instant::now();
+        now.checked_sub(Duration::from_secs(3_600)).unwrap_or(now)
+    })
 }
 
 #[cfg(target_os = "linux")]
@@ -163,6 +163,14 @@ mod tests {
                 last = now;
             }
         }
+    }
+
+    #[test]
+    fn precise_clocks_share_one_epoch() {
+        let first = Clock::precise();
+        let before = first.now();
+        let between = Clock::precise().now();
+        assert!((before..=first.now()).contains(&between));
     }
 
     #[cfg(feature = "tokio")]
