@@ -10,10 +10,11 @@ use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
 use fusebox_core::{Failure, Time, Verdict};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 #[cfg(feature = "tokio")]
-use std::{pin::Pin, task::Context};
+use std::pin::Pin;
+use std::pin::pin;
+#[cfg(feature = "tokio")]
+use std::task::{Context, Poll};
 #[cfg(feature = "tokio")]
 use tokio::time::Sleep;
 
