@@ -203,6 +203,19 @@ fn reset_closes_and_forgets_the_streak() {
 }
 
 #[test]
+fn a_streak_is_neither_shown_nor_saved_once_a_recovery_has_lasted() {
+    let (breaker, _) = breaker(config());
+    fail(&breaker, 10, at(0));
+    succeed(&breaker, 3, at(30));
+    assert_eq!((breaker.snapshot(at(89)).streak, breaker.save(at(89)).streak), (1, 1));
+    assert_eq!(breaker.save(at(90)).streak, 0, "closed for twice the last wait");
+    assert_eq!(breaker.snapshot(at(90)).streak, 0);
+    breaker.hold(hold(Mode::Disabled, at(100)), at(91));
+    fail(&breaker, 10, at(101));
+    assert_eq!(breaker.admit(at(101)).expect_err("open").retry_at, at(131), "the base wait again");
+}
+
+#[test]
 fn a_restored_circuit_is_open_for_what_is_left_of_its_wait() {
     let (first, _) = breaker(config());
     fail(&first, 10, at(0));

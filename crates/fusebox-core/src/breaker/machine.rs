@@ -139,6 +139,7 @@ impl Machine {
     }
 
     fn tick_closed(&mut self, front: &Front, watch: Option<&Watch>, now: Time) {
+        self.rest(now);
         self.roll(front, now);
         let mut newly_hung = 0;
         if now >= front.watch_due() {
@@ -155,6 +156,13 @@ impl Machine {
         if self.hung > 0 {
             self.evaluate(front, passed, now);
             self.watch_the_hung(front);
+        }
+    }
+
+    /// A closed circuit has stayed so until `at`.
+    fn rest(&mut self, at: Time) {
+        if self.waits.streak > 0 {
+            self.waits.rest(&self.settings, at.nanos_since(self.since));
         }
     }
 
@@ -321,8 +329,7 @@ impl Machine {
 
     fn trip(&mut self, front: &Front, trip: Trip) {
         self.last_trip = Some(trip);
-        let closed = trip.at.nanos_since(self.since);
-        self.waits.tripped(&self.settings, closed, trip.at);
+        self.waits.tripped(trip.at);
         self.open(front, trip.at, Cause::Tripped(trip));
     }
 
@@ -336,6 +343,9 @@ impl Machine {
     /// Begins a new epoch in `to`.
     pub(super) fn enter(&mut self, front: &Front, to: State, at: Time, cause: Cause) {
         let from = self.state;
+        if (from, to) == (State::Closed, State::Closed) {
+            self.rest(at);
+        }
         self.epoch += 1;
         // Only a closed epoch has fast successes of its own. A stray that has not come here yet is archived as one, in
         // whatever epoch it landed; `attend` relies on that.

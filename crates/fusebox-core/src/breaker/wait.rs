@@ -30,15 +30,19 @@ impl Waits {
         Waits { streak: 0, last: 0, outage: None, recoveries: [0; RECOVERIES], known: 0 }
     }
 
-    /// A closed circuit tripped after having been closed for `closed` nanoseconds.
-    pub(super) fn tripped(&mut self, settings: &Settings, closed: u64, at: Time) {
-        let over = match settings.config.streak_reset {
+    /// The circuit has been closed for `closed` nanoseconds: whether that is a lasting recovery.
+    pub(super) fn rest(&mut self, settings: &Settings, closed: u64) {
+        let lasting = match settings.config.streak_reset {
             StreakReset::AtClose => true,
             StreakReset::AfterWaits(n) => closed as f64 >= n * self.last as f64,
         };
-        if over {
+        if lasting {
             self.streak = 0;
         }
+    }
+
+    /// A closed circuit tripped.
+    pub(super) fn tripped(&mut self, at: Time) {
         self.outage = Some(at);
     }
 
@@ -143,7 +147,7 @@ mod tests {
         for outage in 0..3u64 {
             waits.streak = 0;
             assert_eq!(next(&mut waits, &settings, Time::ZERO), 5);
-            waits.tripped(&settings, 0, Time::from_secs(outage * 1_000));
+            waits.tripped(Time::from_secs(outage * 1_000));
             waits.recovered(Time::from_secs(outage * 1_000 + 40));
         }
         waits.streak = 0;

@@ -79,7 +79,21 @@ impl Model {
             totals: Totals::default(), told: vec![] }
     }
 
+    /// A streak ends with a recovery that lasts.
+    fn rest(&mut self, at: Time) {
+        let over = match self.config.streak_reset {
+            StreakReset::AtClose => true,
+            StreakReset::AfterWaits(n) => at.nanos_since(self.since) as f64 >= n * self.last_wait as f64,
+        };
+        if self.state == State::Closed && over {
+            self.streak = 0;
+        }
+    }
+
     fn enter(&mut self, to: State, why: Why, at: Time, open_until: Time) {
+        if to == State::Closed {
+            self.rest(at);
+        }
         let from = core::mem::replace(&mut self.state, to);
         (self.epoch, self.since, self.open_until) = (self.epoch + 1, at, open_until);
         (self.evidence, self.probes) = (Evidence::default(), Probes::default());
@@ -90,13 +104,8 @@ impl Model {
     }
 
     fn open(&mut self, why: Why, at: Time) {
-        let closed_for = at.nanos_since(self.since) as f64;
-        let goes_on = match self.config.streak_reset {
-            _ if self.state == State::HalfOpen => true,
-            StreakReset::AtClose => false,
-            StreakReset::AfterWaits(n) => closed_for < n * self.last_wait as f64,
-        };
-        self.streak = if goes_on { self.streak + 1 } else { 1 };
+        self.rest(at);
+        self.streak += 1;
         self.last_wait = match self.config.wait_in_open.strategy {
             WaitStrategy::Fixed(wait) => wait.as_nanos() as u64,
             WaitStrategy::Exponential { base, multiplier, max } => {
@@ -135,6 +144,7 @@ impl Model {
                 }
             }
         }
+        self.rest(now);
         if self.evidence.hung > 0 {
             self.evaluate(now);
         }
