@@ -12,7 +12,7 @@ use fusebox::{CircuitBreaker, Failure, Outcome, Time, Verdict, classify};
 use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
 use http::header::RETRY_AFTER;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -30,7 +30,7 @@ pub(crate) async fn serve_call(
 }
 
 async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<Reply> {
-    session.begin_call(request.version());
+    session.begin_call(request.version(), !request.body().is_end_stream());
     if let Err(refusal) = gate::check(&request, &session.raw.borrow()) {
         return answer::refused(session, refusal);
     }

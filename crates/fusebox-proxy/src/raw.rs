@@ -8,16 +8,22 @@
 //! Which ones suffice follows from how hyper reads: within a call only once its buffer is used up, so that a read then
 //! makes all earlier bytes old; and for a head onto what the last read has left over.
 
+use crate::alarm::pause;
 use crate::session::Session;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Room that is kept between requests.
 const KEPT: usize = 4 << 10;
+
+/// How long a client may go on sending after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What a read is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +97,36 @@ impl Tap {
         Tap { stream, session }
     }
 
+    /// Says this and closes.
+    pub(crate) async fn say_last(mut self, bytes: &[u8]) {
+        // The socket's own buffer takes it; if it does not, there is nobody to read it.
+        let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.stream).poll_write(cx, bytes))).await;
+        self.linger().await;
+    }
+
+    /// Closes once the client has stopped sending, or soon. Closing on what it still sends would reset the connection, and
+    /// the client might never read its answer (RFC 9112 §9.6).
+    pub(crate) async fn linger(mut self) {
+        let mut unwanted = vec![0; 16 << 10];
+        let drain = poll_fn(|cx| {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            loop {
+                let mut read = ReadBuf::new(&mut unwanted);
+                ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+                if read.filled().is_empty() {
+                    return Poll::Ready(io::Result::Ok(()));
+                }
+            }
+        });
+        tokio::select! {
+            _ = drain => {}
+            () = pause(LINGER) => {}
+        }
+    }
+
     /// Closes the connection in a way that the client cannot take for an ordinary end.
     pub(crate) fn reset(self) {
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 }
 

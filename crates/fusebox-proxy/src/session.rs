@@ -23,7 +23,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
-use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
 /// What a client's connection is at.
@@ -59,12 +58,25 @@ pub(crate) struct Session {
     tail: RefCell<Option<(Tail, Fuses)>>,
 }
 
-/// How serving a connection ended early.
-enum Early {
+/// How serving a connection ended.
+enum End {
+    /// As hyper ends it.
+    Done,
+    /// hyper refused the head of a request.
+    Refused,
     /// The head of a request did not come in time; whether part of it did.
     SlowHead,
     /// The client does not take the response.
     Stalled,
+}
+
+impl End {
+    fn of(end: &hyper::Result<()>) -> End {
+        match end {
+            Err(error) if error.is_parse() => End::Refused,
+            _ => End::Done,
+        }
+    }
 }
 
 impl Session {
@@ -92,9 +104,9 @@ impl Session {
     }
 
     /// A request's head has come.
-    pub(crate) fn begin_call(&self, version: Version) {
+    pub(crate) fn begin_call(&self, version: Version, has_body: bool) {
         self.http10.set(version < Version::HTTP_11);
-        self.upload.reset();
+        self.upload.reset(has_body);
         self.phase.set(Phase::Call);
         self.limit.set(Time::NEVER);
     }
@@ -184,15 +196,15 @@ impl Session {
     }
 
     /// What is to happen at `now`, apart from what the call itself does when it is polled.
-    fn on_time(&self, now: Time) -> Option<Early> {
+    fn on_time(&self, now: Time) -> Option<End> {
         if now >= self.settle_by() {
             // A stream may last for ever; it has begun well.
             self.settle(Outcome::Success);
         }
         match self.phase.get() {
             _ if now < self.limit.get() => None,
-            Phase::Head => Some(Early::SlowHead),
-            Phase::Body => Some(Early::Stalled),
+            Phase::Head => Some(End::SlowHead),
+            Phase::Body => Some(End::Stalled),
             Phase::Call => None,
         }
     }
@@ -215,38 +227,37 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketA
     let mut connection = http.serve_connection(io, service);
     let (mut alarm, mut draining) = (Alarm::new(), false);
     let guest = worker.guests.enter();
-    let early = poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         guest.wake_with(cx.waker());
         if !draining && worker.guests.is_closing() {
             draining = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         loop {
-            if Pin::new(&mut connection).poll(cx).is_ready() {
-                return Poll::Ready(None);
+            if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(End::of(&end));
             }
             ready!(alarm.poll(cx, worker.clock(), session.next_due()));
             // The call sees for itself what is due when it is polled; what is due then still is the client's.
             session.due.set(Time::NEVER);
-            if Pin::new(&mut connection).poll(cx).is_ready() {
-                return Poll::Ready(None);
+            if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(End::of(&end));
             }
-            if let Some(early) = session.on_time(worker.now()) {
-                return Poll::Ready(Some(early));
+            if let Some(end) = session.on_time(worker.now()) {
+                return Poll::Ready(end);
             }
         }
     });
-    let early = early.await;
-    if session.broken_off.get() && session.http10.get() {
+    let end = end.await;
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner();
+    match end {
         // HTTP/1.0 marks the end of a message by closing: only a reset tells that this is none.
-        connection.into_parts().io.into_inner().reset();
-    } else if let Some(Early::SlowHead) = early {
-        let parts = connection.into_parts();
-        if !parts.read_buf.is_empty() {
-            let mut stream = parts.io.into_inner();
-            // The socket's own buffer takes it; if it does not, there is nobody to read it.
-            let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut stream).poll_write(cx, REQUEST_TIMEOUT))).await;
-        }
+        _ if session.broken_off.get() && session.http10.get() => stream.reset(),
+        End::SlowHead if !parts.read_buf.is_empty() => stream.say_last(REQUEST_TIMEOUT).await,
+        End::Refused => stream.linger().await,
+        End::Done if session.upload.is_unfinished() => stream.linger().await,
+        _ => {}
     }
 }
 

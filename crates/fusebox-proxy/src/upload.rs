@@ -30,14 +30,22 @@ pub(crate) struct Progress {
     /// How long that has been, before.
     starved: Cell<Duration>,
     pub(crate) fault: Cell<Option<ClientFault>>,
+    /// Some of it has not been read.
+    unfinished: Cell<bool>,
 }
 
 impl Progress {
     /// A new call begins.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn reset(&self, has_body: bool) {
+        self.unfinished.set(has_body);
         self.starved_since.set(None);
         self.starved.set(Duration::ZERO);
         self.fault.set(None);
+    }
+
+    /// Whether the client may still be sending.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished.get()
     }
 
     /// Since when the call waits for its own client.
@@ -89,7 +97,7 @@ impl Body for Upload {
         let this = &mut *self;
         let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
         let progress = &this.session.upload;
-        let frame = Pin::new(incoming).poll_frame(cx);
+        let frame = Pin::new(&mut *incoming).poll_frame(cx);
         match &frame {
             Poll::Pending if progress.starved_since.get().is_none() => {
                 progress.starved_since.set(Some(this.session.now()));
@@ -97,8 +105,10 @@ impl Body for Upload {
             Poll::Pending => {}
             Poll::Ready(frame) => {
                 progress.fed(this.session.now());
-                if let Some(Err(_)) = frame {
-                    progress.fault.set(Some(ClientFault::Malformed));
+                match frame {
+                    Some(Err(_)) => progress.fault.set(Some(ClientFault::Malformed)),
+                    Some(Ok(_)) if !incoming.is_end_stream() => {}
+                    _ => progress.unfinished.set(false),
                 }
             }
         }

@@ -89,3 +89,24 @@ fn slow_clients_in_numbers_keep_nobody_else_waiting() {
         other => Err(format!("{other:?}")),
     });
 }
+
+#[test]
+fn an_answer_reaches_a_client_that_is_still_sending() {
+    let backend = Backend::status(500);
+    let more = "retry = false\n[service.breaker]\nconsecutive_failures = 5";
+    let proxy = before(backend.address, more);
+    for _ in 0..5 {
+        get(proxy.address, "/");
+    }
+    for _ in 0..20 {
+        let mut client = Client::connect(proxy.address);
+        client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 8000000\r\n\r\n");
+        client.send(vec![b'x'; 8_000_000]);
+        let answer = client.read();
+        assert_eq!((answer.status, answer.header("fusebox-outcome")), (503, Some("rejected")));
+    }
+    let mut client = Client::connect(proxy.address);
+    client.send(format!("GET / HTTP/1.1\r\nHost: test\r\nX-A: {}\r\n\r\n", "x".repeat(4_000_000)));
+    assert_eq!(client.read().status, 431);
+    assert_eq!(backend.reached(), 5);
+}
