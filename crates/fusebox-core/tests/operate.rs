@@ -81,6 +81,17 @@ fn a_success_alone_completes_the_evidence_that_a_lower_minimum_asks_for() {
 }
 
 #[test]
+fn a_lower_threshold_meets_the_calls_that_hang() {
+    let calls =
+        |failures| Config { window: Window::Calls(100), consecutive_failures: Some(failures), ..config() };
+    let (breaker, _) = breaker(calls(10));
+    let mut hanging = breaker.admit(at(0)).expect("closed");
+    breaker.overdue(&mut hanging, at(5));
+    reconfigure(&breaker, calls(1), at(6));
+    assert!(breaker.admit(at(6)).is_err(), "nothing will complete, so the next look judges");
+}
+
+#[test]
 fn a_time_window_is_put_into_the_new_buckets() {
     let (breaker, _) = breaker(config());
     fail(&breaker, 2, at(1));
@@ -250,6 +261,18 @@ fn a_wait_that_ended_while_the_process_was_down_is_probed_at_once() {
     let (second, _) = breaker(config());
     assert!(second.restore(first.save(at(1)), 40 * SECOND, 60 * SECOND, at(0)));
     assert_eq!(second.state(at(0)), State::HalfOpen);
+}
+
+#[test]
+fn a_circuit_that_an_operator_holds_is_not_restored() {
+    let (first, _) = breaker(config());
+    fail(&first, 10, at(0));
+    for mode in [Mode::ForcedClosed, Mode::Disabled, Mode::ForcedOpen] {
+        let (second, _) = breaker(config());
+        second.hold(hold(mode, at(100)), at(0));
+        assert!(!second.restore(first.save(at(1)), SECOND, 60 * SECOND, at(1)));
+        assert_eq!(second.state(at(1)), mode.state(), "{mode:?}");
+    }
 }
 
 #[test]

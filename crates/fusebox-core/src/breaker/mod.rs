@@ -293,7 +293,7 @@ impl CircuitBreaker {
         self.with(now, |machine, front, watch| {
             machine.tick(front, watch, now);
             machine.reconfigure(front, &mut settings, &mut window, &mut phase, now);
-            if watch.is_some() {
+            if watch.is_some() || machine.hung > 0 {
                 // What is overdue may be another thing now: look again.
                 front.wake_at(now);
             }
@@ -339,18 +339,20 @@ impl CircuitBreaker {
         lock(&self.machine).save(now)
     }
 
-    /// Takes up a circuit saved `age` ago, unless that is longer than `max_age` (then `false`, and nothing changes).
-    /// A circuit that was open is open for what is left of its wait; one that was half-open probes at once.
+    /// Takes up a circuit saved `age` ago, unless that is longer than `max_age` or an operator holds this one (then
+    /// `false`, and nothing changes). A circuit that was open is open for what is left of its wait; one that was half-open probes at once.
     pub fn restore(&self, saved: Saved, age: Duration, max_age: Duration, now: Time) -> bool {
         if age > max_age {
             return false;
         }
         let age = crate::time::nanos(age);
         self.with(now, |machine, front, watch| {
-            machine.restore(front, saved, age, now);
             machine.tick(front, watch, now);
+            let restored = machine.restore(front, saved, age, now);
+            machine.tick(front, watch, now);
+            restored
         })
-        .is_some()
+        .unwrap_or(false)
     }
 
     /// Calls `listener` with every event from now on: in order, outside every lock, on the thread that caused it or on

@@ -163,7 +163,11 @@ impl Machine {
         Saved { state, left_nanos, streak: self.waits.streak, last_wait_nanos: self.waits.last }
     }
 
-    pub(super) fn restore(&mut self, front: &Front, saved: Saved, age_nanos: u64, now: Time) {
+    /// Takes up a saved circuit, unless an operator holds this one.
+    pub(super) fn restore(&mut self, front: &Front, saved: Saved, age_nanos: u64, now: Time) -> bool {
+        if self.hold.is_some() {
+            return false;
+        }
         (self.waits.streak, self.waits.last) = (saved.streak, saved.last_wait_nanos);
         if saved.state != State::Closed {
             // What tripped it is not known any more; an older trip of this breaker would be the wrong story.
@@ -171,6 +175,7 @@ impl Machine {
             self.reopen_at = now.plus_nanos(saved.left_nanos.saturating_sub(age_nanos));
             self.enter(front, State::Open, now, Cause::Restored);
         }
+        true
     }
 
     /// Starts anew after a panic in the middle of something. Totals keep what they can.
