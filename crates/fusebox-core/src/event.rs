@@ -8,7 +8,8 @@ use alloc::sync::Arc;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The circuit changed its state. Each change is told exactly once, in order.
+    /// The circuit changed its state. Changes are told in order, and none twice; a listener that falls 32 events behind
+    /// loses the oldest. Nothing is lost in [`Totals::changes`](crate::breaker::Totals::changes).
     Transition(Transition),
     /// An operator took hold of the circuit.
     Held(Arc<Hold>),

@@ -281,3 +281,47 @@ fn holds_are_not_saved() {
     breaker.hold(hold(Mode::ForcedOpen, at(100)), at(0));
     assert_eq!(breaker.save(at(1)).state, State::Closed);
 }
+
+#[test]
+fn a_listener_that_falls_behind_loses_the_oldest_changes_and_the_totals_lose_none() {
+    let settings = config().check(None).expect("works");
+    let breaker = Arc::new(CircuitBreaker::new(settings, Rng::seeded(1), Time::ZERO));
+    let (heard, inside) = (Arc::new(Mutex::new(Vec::new())), Arc::downgrade(&breaker));
+    let log = heard.clone();
+    breaker.subscribe(Arc::new(move |event| {
+        let Event::Transition(change) = event else { return };
+        log.lock().expect("no panic").push(change.epoch);
+        if let (1, Some(breaker)) = (change.epoch, inside.upgrade()) {
+            for _ in 0..20 {
+                breaker.reset(at(1));
+                fail(&breaker, 10, at(1));
+            }
+        }
+    }));
+    fail(&breaker, 10, at(1));
+    let expected: Vec<u64> = (1..=1).chain(10..=41).collect();
+    assert_eq!(*heard.lock().expect("no panic"), expected, "of 41 the first, and the last 32");
+    assert_eq!(breaker.snapshot(at(1)).totals.changes.iter().flatten().sum::<u64>(), 41);
+}
+
+#[test]
+fn who_subscribes_while_an_event_is_told_hears_the_next() {
+    let settings = config().check(None).expect("works");
+    let breaker = Arc::new(CircuitBreaker::new(settings, Rng::seeded(1), Time::ZERO));
+    let (heard, inside) = (Arc::new(Mutex::new(Vec::new())), Arc::downgrade(&breaker));
+    let log = heard.clone();
+    breaker.subscribe(Arc::new(move |event| {
+        let (Event::Transition(change), Some(breaker)) = (event, inside.upgrade()) else { return };
+        if change.to == State::Open {
+            let log = log.clone();
+            breaker.subscribe(Arc::new(move |event| {
+                if let Event::Transition(change) = event {
+                    log.lock().expect("no panic").push(change.to);
+                }
+            }));
+            breaker.reset(at(1));
+        }
+    }));
+    fail(&breaker, 10, at(1));
+    assert_eq!(*heard.lock().expect("no panic"), [State::Closed]);
+}

@@ -172,7 +172,10 @@ impl CircuitBreaker {
     }
 
     /// Calls `listener` with the name and every event of this circuit: in order, outside every lock; a panic in it ends
-    /// there.
+    /// there. One that falls 32 events behind loses the oldest.
+    ///
+    /// What time alone brings about, such as the end of a wait, is told at the next call or look. A
+    /// [`Registry`](crate::Registry) tells it on time.
     pub fn on_event(&self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) {
         let name = self.0.name.clone();
         self.core().subscribe(Arc::new(move |event| listener(&name, event)));

@@ -41,8 +41,9 @@ impl Outbox {
             if self.taken.swap(true, AcqRel) {
                 return;
             }
-            let listeners = lock(&self.listeners).clone();
             while let Some(event) = take() {
+                // Asked for anew: whoever subscribes while this event is told hears the next.
+                let listeners = lock(&self.listeners).clone();
                 for listener in &listeners {
                     contained(|| listener(&event));
                 }
