@@ -95,22 +95,27 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Whether another attempt is safe and sensible. Never true for anything but a failure.
     pub retryable: bool,
+    /// Whether the attempt was refused further on, by another circuit: no evidence here, but a fallback answers, as it does
+    /// for a rejection of this pipeline's own.
+    pub refused: bool,
 }
 
 impl Verdict {
     /// The dependency did its work.
-    pub const SUCCESS: Verdict = Verdict { outcome: Outcome::Success, retryable: false };
+    pub const SUCCESS: Verdict = Verdict { outcome: Outcome::Success, retryable: false, refused: false };
     /// Says nothing of the dependency.
-    pub const IGNORED: Verdict = Verdict { outcome: Outcome::Ignored, retryable: false };
+    pub const IGNORED: Verdict = Verdict { outcome: Outcome::Ignored, retryable: false, refused: false };
+    /// Another circuit refused the call, in this process or behind a proxy or a mesh that says so.
+    pub const REFUSED: Verdict = Verdict { refused: true, ..Verdict::IGNORED };
 
     /// A failure that another attempt may mend.
     pub const fn failure(kind: Failure) -> Self {
-        Verdict { outcome: Outcome::Failure(kind), retryable: true }
+        Verdict { outcome: Outcome::Failure(kind), retryable: true, refused: false }
     }
 
     /// A failure that must not be attempted again, for instance because the call is not safe to replay.
     pub const fn final_failure(kind: Failure) -> Self {
-        Verdict { outcome: Outcome::Failure(kind), retryable: false }
+        Verdict { outcome: Outcome::Failure(kind), retryable: false, refused: false }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::retry::{self, Budget};
 use crate::time::nanos;
+use crate::{Outcome, Verdict};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -33,11 +34,19 @@ impl Order {
 /// When a fallback takes the place of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FallbackOn {
-    /// On a rejection, and on a failure after all retries.
+    /// On a rejection, this pipeline's or another circuit's, and on a failure after all retries.
     #[default]
     Failed,
-    /// On a rejection only.
+    /// On a rejection only, whoever's.
     Rejected,
+}
+
+impl FallbackOn {
+    /// Whether a fallback answers in place of a result with this verdict.
+    pub fn answers(self, verdict: Verdict) -> bool {
+        let failed = matches!(verdict.outcome, Outcome::Failure(_));
+        verdict.refused || (failed && self == FallbackOn::Failed)
+    }
 }
 
 /// What stands in a pipeline. Values are checked already; there is no wrong combination left.

@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
         match result {
             Ok(head) => {
                 if is_nested_rejection(head) {
-                    return Verdict::IGNORED;
+                    return Verdict::REFUSED;
                 }
                 let asked = head.response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 match (
@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
                             kind.retry_after().is_none_or(|wait| longest.is_some_and(|most| wait <= most));
                         failure(kind, source.replayable && bearable)
                     }
-                    (outcome, _) => Verdict { outcome, retryable: false },
+                    _ => Verdict::SUCCESS,
                 }
             }
             Err(Fault::Client(_)) => Verdict::IGNORED,
@@ -171,9 +171,7 @@ impl<'a> Walk<'a> {
     fn answer(mut self, finish: Finish, last: Option<(usize, Result<Head, Fault>)>) -> Response<Reply> {
         let session = self.session;
         let endpoint = last.as_ref().map_or(0, |(endpoint, _)| *endpoint);
-        let nested =
-            matches!((&last, finish.end), (Some((_, Ok(head))), End::Result) if is_nested_rejection(head));
-        if let (true, Some(fallback)) = (finish.fallback || nested, &self.lane.route.fallback) {
+        if let (true, Some(fallback)) = (finish.fallback, &self.lane.route.fallback) {
             self.discard(last);
             return answer::fallback(session, self.fuses.before(endpoint).name(), fallback);
         }

@@ -45,8 +45,8 @@ impl<T, E> Classify<T, E> for Results {
     }
 }
 
-/// As [`Results`], for calls that pass another circuit inside: its refusal is ignored, since it says nothing of *this*
-/// dependency.
+/// As [`Results`], for calls that pass another circuit inside: its refusal says nothing of *this* dependency and is
+/// ignored, but a fallback answers it.
 ///
 /// ```
 /// use fusebox::{CircuitBreaker, Nested};
@@ -62,8 +62,8 @@ pub struct Nested;
 impl<T, E> Classify<T, Error<E>> for Nested {
     fn classify(&self, result: &Result<T, Error<E>>) -> Verdict {
         match result {
-            Err(Error::Rejected(_)) => Verdict::IGNORED,
-            Err(Error::TimedOut) => Verdict::failure(Failure::Timeout),
+            Err(Error::Rejected(_)) => Verdict::REFUSED,
+            Err(Error::TimedOut | Error::DeadlineExceeded) => Verdict::failure(Failure::Timeout),
             _ => Results.classify(result),
         }
     }
@@ -110,9 +110,10 @@ mod tests {
         for _ in 1..10 {
             let _ = inner.call(|| Err::<(), _>("down"));
         }
-        assert_eq!(Nested.classify(&inner.call(|| Ok::<_, &str>(()))), Verdict::IGNORED);
-        let timed_out = Err::<(), _>(Error::<()>::TimedOut);
-        assert_eq!(Nested.classify(&timed_out), Verdict::failure(Failure::Timeout));
+        assert_eq!(Nested.classify(&inner.call(|| Ok::<_, &str>(()))), Verdict::REFUSED);
+        for late in [Error::<()>::TimedOut, Error::DeadlineExceeded] {
+            assert_eq!(Nested.classify(&Err::<(), _>(late)), Verdict::failure(Failure::Timeout));
+        }
         assert_eq!(Nested.classify(&Ok::<_, Error<()>>(1)), Verdict::SUCCESS);
     }
 

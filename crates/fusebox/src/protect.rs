@@ -3,8 +3,8 @@
 use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;
 use crate::error::{Error, Rejected};
+use fusebox_core::Verdict;
 use fusebox_core::pipeline::FallbackOn;
-use fusebox_core::{Outcome, Verdict};
 use std::error::Error as StdError;
 use std::future::{Future, Ready, ready};
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -22,14 +22,8 @@ pub struct Protection<'a, K, R> {
     pub refused: R,
 }
 
-/// What a result is for the circuit, and for the fallback.
-#[derive(Clone, Copy)]
-struct Judgement {
-    verdict: Verdict,
-    refused: bool,
-}
-
-type Judged<T, E> = Result<(T, Judgement), (E, Judgement)>;
+/// A result, and what it is for the circuit and for the fallback.
+type Judged<T, E> = Result<(T, Verdict), (E, Verdict)>;
 
 impl<K, R> Protection<'_, K, R> {
     /// Calls `body`; a refusal becomes its error.
@@ -86,27 +80,26 @@ impl<K, R> Protection<'_, K, R> {
         R: Fn(&Result<T, E>) -> bool,
     {
         let refused = (self.refused)(&result);
-        let verdict = if refused { Verdict::IGNORED } else { self.classify.classify(&result) };
-        let judgement = Judgement { verdict, refused };
+        let verdict = if refused { Verdict::REFUSED } else { self.classify.classify(&result) };
         match result {
-            Ok(value) => Ok((value, judgement)),
-            Err(error) => Err((error, judgement)),
+            Ok(value) => Ok((value, verdict)),
+            Err(error) => Err((error, verdict)),
         }
     }
 }
 
 fn verdict<T, E>(judged: &Judged<T, E>) -> Verdict {
     match judged {
-        Ok((_, judgement)) | Err((_, judgement)) => judgement.verdict,
+        Ok((_, verdict)) | Err((_, verdict)) => *verdict,
     }
 }
 
-fn first<T>((value, _): (T, Judgement)) -> T {
+fn first<T>((value, _): (T, Verdict)) -> T {
     value
 }
 
 /// The function's own error.
-fn own<E: From<Rejected>>(error: Error<(E, Judgement)>) -> E {
+fn own<E: From<Rejected>>(error: Error<(E, Verdict)>) -> E {
     match error {
         Error::Failed((error, _)) => error,
         Error::Rejected(rejected) => rejected.into(),
@@ -117,20 +110,15 @@ fn own<E: From<Rejected>>(error: Error<(E, Judgement)>) -> E {
 /// A refusal goes on to the fallback, this circuit's or another's; a failure where that is wanted; nothing else.
 fn settled<T, E>(
     on: FallbackOn,
-    result: Result<(T, Judgement), Error<(E, Judgement)>>,
+    result: Result<(T, Verdict), Error<(E, Verdict)>>,
 ) -> ControlFlow<Result<T, E>, Error<E>> {
-    let (error, judgement) = match result {
+    let (error, verdict) = match result {
         Ok((value, _)) => return Break(Ok(value)),
         Err(Error::Failed(failed)) => failed,
         Err(Error::Rejected(rejected)) => return Continue(Error::Rejected(rejected)),
         Err(Error::TimedOut | Error::DeadlineExceeded) => unreachable!("a breaker alone has no timeout"),
     };
-    let failed = matches!(judgement.verdict.outcome, Outcome::Failure(_));
-    if judgement.refused || (failed && on == FallbackOn::Failed) {
-        Continue(Error::Failed(error))
-    } else {
-        Break(Err(error))
-    }
+    if on.answers(verdict) { Continue(Error::Failed(error)) } else { Break(Err(error)) }
 }
 
 /// What the fallback of an `async fn` may return; `When` keeps the two kinds apart.

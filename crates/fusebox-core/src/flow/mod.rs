@@ -134,9 +134,8 @@ impl Carried {
     fn falls_back(self, on: FallbackOn) -> bool {
         match self {
             Carried::Rejected(_) => true,
-            Carried::Verdict(Verdict { outcome: Outcome::Failure(_), .. }) => on == FallbackOn::Failed,
+            Carried::Verdict(verdict) => on.answers(verdict),
             Carried::TimedOut | Carried::Deadline { .. } => on == FallbackOn::Failed,
-            Carried::Verdict(_) => false,
         }
     }
 }
@@ -432,7 +431,7 @@ impl Flow {
         cx: &Cx<'_>,
     ) {
         let asked = match carried {
-            Carried::Verdict(Verdict { outcome: Outcome::Failure(kind), retryable: true }) => {
+            Carried::Verdict(Verdict { outcome: Outcome::Failure(kind), retryable: true, .. }) => {
                 kind.retry_after()
             }
             Carried::TimedOut if self.replayable => None,

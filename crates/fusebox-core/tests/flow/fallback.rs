@@ -48,13 +48,27 @@ fn a_timeout_and_a_deadline_fall_back_like_failures() {
 fn what_is_no_failure_of_the_dependency_never_falls_back() {
     for order in [Seed, RetryOutside] {
         let world = Plan::new(order).fallback(Failed).attempts(2, 10).build();
-        let cancelled = Verdict { outcome: fusebox_core::Outcome::Cancelled, retryable: false };
+        let cancelled = Verdict { outcome: fusebox_core::Outcome::Cancelled, ..Verdict::IGNORED };
         for verdict in [Verdict::SUCCESS, Verdict::IGNORED, cancelled] {
             let call = world.call(&[ends(5, verdict)]);
             assert!(call.end() == End::Result && !call.falls_back(), "{verdict:?}");
         }
         let last = Verdict::final_failure(Failure::Malformed);
         assert!(world.call(&[ends(5, last)]).falls_back());
+    }
+}
+
+#[test]
+fn another_circuits_refusal_falls_back_like_a_rejection_and_is_no_evidence() {
+    for order in [Seed, RetryOutside] {
+        for on in [Failed, Rejected] {
+            let world = Plan::new(order).fallback(on).attempts(2, 10).build();
+            for _ in 0..20 {
+                let call = world.call(&[ends(5, Verdict::REFUSED)]);
+                assert_eq!((call.end(), call.calls.len(), call.falls_back()), (End::Result, 1, true));
+            }
+            assert_eq!((world.counted(), world.seen(0).totals.ignored), ([0; 4], 20));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{three_strikes, totals};
 use fusebox::outcome::Source;
 use fusebox::pipeline::FallbackOn;
-use fusebox::{Answer, BlockingFuse, Clock, Error, Failure, Fuse, FuseBuilder, Verdict};
+use fusebox::{Answer, BlockingFuse, Clock, Error, Failure, Fuse, FuseBuilder, Nested, Verdict};
 use std::future::ready;
 use std::time::Duration;
 
@@ -64,6 +64,19 @@ fn what_is_no_failure_keeps_its_error() {
     assert!(fuse.call_or_else(|| Err(500), |_| 0).is_ok());
     let totals = totals(fuse.circuit());
     assert_eq!((totals.success, totals.ignored, totals.failure), (1, 1, 1));
+}
+
+#[test]
+fn the_refusal_of_a_circuit_inside_is_answered_and_counts_nowhere() {
+    let ((inner, _), on) = (crate::open_circuit("inner"), FallbackOn::Rejected);
+    let fuse = builder().clock(Clock::manual().0).fallback_on(on).classify(Nested).build_blocking();
+    let fuse = fuse.expect("the settings work");
+    for _ in 0..10 {
+        let answer = fuse.call_or_else(|| inner.call(|| Ok::<_, String>(1)), |_| 2);
+        assert_eq!(answer, Ok(Answer { value: 2, source: Source::Default }));
+    }
+    let totals = totals(fuse.circuit());
+    assert_eq!((totals.ignored, totals.failure, totals.success), (10, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
