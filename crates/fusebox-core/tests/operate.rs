@@ -214,6 +214,31 @@ fn reset_closes_and_forgets_the_streak() {
 }
 
 #[test]
+fn an_adaptive_wait_is_learnt_from_the_recoveries_of_this_circuit() {
+    let strategy = WaitStrategy::Adaptive { percentile: 0.5, base: 5 * SECOND, max: 300 * SECOND };
+    let wait_in_open = WaitInOpen { strategy, jitter: 0.0 };
+    let (breaker, _) = breaker(Config { wait_in_open, ..config() });
+    let outage = |began: u64, lasts: u64| {
+        fail(&breaker, 10, at(began));
+        let mut waits = Vec::new();
+        loop {
+            let snapshot = breaker.snapshot(at(began + waits.iter().sum::<u64>()));
+            waits.push(snapshot.retry_at.since(snapshot.since).as_secs());
+            let now = snapshot.retry_at;
+            if now >= at(began + lasts) {
+                succeed(&breaker, 3, now);
+                return waits;
+            }
+            fail(&breaker, 1, now);
+        }
+    };
+    for began in [1_000, 2_000, 3_000] {
+        assert_eq!(outage(began, 70), [5, 10, 20, 40], "too little is known");
+    }
+    assert_eq!(outage(4_000, 70), [75], "the three before took that long");
+}
+
+#[test]
 fn a_streak_is_neither_shown_nor_saved_once_a_recovery_has_lasted() {
     let (breaker, _) = breaker(config());
     fail(&breaker, 10, at(0));
