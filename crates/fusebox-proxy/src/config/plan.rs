@@ -45,7 +45,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            connect_timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(2),
             header_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
