@@ -149,12 +149,7 @@ impl<'a> Walk<'a> {
                     {
                         Verdict::SUCCESS
                     }
-                    (Outcome::Failure(kind), _) => {
-                        let longest = self.lane.route.longest_wait;
-                        let bearable =
-                            kind.retry_after().is_none_or(|wait| longest.is_some_and(|most| wait <= most));
-                        failure(kind, source.replayable && bearable)
-                    }
+                    (Outcome::Failure(kind), _) => failure(kind, source.replayable),
                     _ => Verdict::SUCCESS,
                 }
             }

@@ -25,8 +25,6 @@ pub(crate) struct Route {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) fallback: Option<Fallback>,
-    /// Waits that a dependency asks for are obeyed up to this one; a longer one is the client's to decide on.
-    pub(crate) longest_wait: Option<Duration>,
     /// Whether 429 says nothing against the dependency.
     pub(crate) lenient: bool,
     pub(crate) endpoints: Vec<Target>,
@@ -156,7 +154,6 @@ impl Route {
             pipeline: Arc::new(Pipeline::new(policies.pipeline(endpoints.len()))),
             deadline: policies.deadline,
             fallback: policies.fallback.clone(),
-            longest_wait: policies.retry.as_ref().map(|retry| retry.config().backoff.max),
             lenient: policies.preset == Preset::Seed,
             endpoints,
             settings,

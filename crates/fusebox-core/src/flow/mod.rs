@@ -447,6 +447,10 @@ impl Flow {
         if self.attempts >= settings.config().max_attempts || !self.may_return(circuits, cx.now) {
             return;
         }
+        // A wait longer than any of ours is for the caller to decide about.
+        if asked.is_some_and(|wait| wait > settings.config().backoff.max) {
+            return;
+        }
         let backoff = settings.config().backoff.wait(self.attempts, cx.rng);
         let until = cx.now.plus_nanos(backoff).max(asked.map_or(cx.now, |wait| cx.now + wait));
         if until >= self.deadline || !budget.is_none_or(|budget| budget.withdraw(cx.now)) {

@@ -100,6 +100,14 @@ fn a_retry_waits_as_long_as_the_dependency_asked() {
 }
 
 #[test]
+fn a_wait_longer_than_any_backoff_is_left_to_the_caller() {
+    for order in [Seed, RetryOutside] {
+        let call = Plan::new(order).attempts(2, 10).build().call(&[overloaded(5, 11)]);
+        assert_eq!((call.end(), call.ended()), (End::Result, 5));
+    }
+}
+
+#[test]
 fn a_wait_that_the_dependency_asked_for_ends_the_call_where_the_deadline_comes_first() {
     for order in [Seed, RetryOutside] {
         let world = Plan::new(order).deadline(3_005).attempts(2, 10).build();

@@ -59,7 +59,9 @@ impl Plan {
     }
 
     pub(crate) fn budgeted(mut self, max_attempts: u32, backoff: u64, budget: Option<BudgetConfig>) -> Plan {
-        let backoff = Backoff { base: ms(backoff), multiplier: 1.0, max: ms(backoff), jitter: Jitter::None };
+        // The wait is always the base; `max` only says which wait that a dependency asks for is too long.
+        let max = ms(backoff.max(10_000));
+        let backoff = Backoff { base: ms(backoff), multiplier: 1.0, max, jitter: Jitter::None };
         let retry = retry::Config { max_attempts, backoff, budget };
         self.stages.retry = Some(retry.check().expect("the retry works"));
         self
