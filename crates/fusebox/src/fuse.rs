@@ -91,6 +91,7 @@ impl Fuse {
     pub fn builder(name: impl Into<Arc<str>>) -> FuseBuilder {
         FuseBuilder {
             circuit: CircuitBreaker::builder(name),
+            given: None,
             pipeline: pipeline::Config::default(),
             retry: None,
             classify: Results,
@@ -209,6 +210,7 @@ impl<K> BlockingFuse<K> {
 #[derive(Clone, Debug)]
 pub struct FuseBuilder<K = Results> {
     circuit: CircuitBuilder,
+    given: Option<CircuitBreaker>,
     pipeline: pipeline::Config,
     retry: Option<retry::Config>,
     classify: K,
@@ -247,6 +249,13 @@ impl<K> FuseBuilder<K> {
         self
     }
 
+    /// A circuit that exists, for instance one of a [`Registry`](crate::Registry), which tells its events and shows it
+    /// to operators. Its settings, clock and jitter are its own; those said here are not used.
+    pub fn circuit(mut self, circuit: CircuitBreaker) -> Self {
+        self.given = Some(circuit);
+        self
+    }
+
     /// Every setting of the circuit at once.
     pub fn breaker(mut self, config: Config) -> Self {
         self.circuit = self.circuit.config(config);
@@ -273,7 +282,13 @@ impl<K> FuseBuilder<K> {
 
     /// What results say about the dependency. Default: `Ok` is a success, `Err` a failure.
     pub fn classify<L>(self, classify: L) -> FuseBuilder<L> {
-        FuseBuilder { circuit: self.circuit, pipeline: self.pipeline, retry: self.retry, classify }
+        FuseBuilder {
+            circuit: self.circuit,
+            given: self.given,
+            pipeline: self.pipeline,
+            retry: self.retry,
+            classify,
+        }
     }
 
     /// Checks everything and makes the async pipeline.
@@ -315,7 +330,7 @@ impl<K> FuseBuilder<K> {
             Err(errors) => wrong.extend(errors),
         }
         self.pipeline.fallback.get_or_insert_default();
-        match self.circuit.build() {
+        match self.given.map_or_else(|| self.circuit.build(), Ok) {
             Ok(circuit) if wrong.is_empty() => Ok(Inner {
                 circuit,
                 pipeline: Arc::new(Pipeline::new(self.pipeline)),

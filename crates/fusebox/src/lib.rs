@@ -52,6 +52,7 @@ mod clock;
 mod driver;
 mod error;
 mod fuse;
+mod operate;
 mod permit;
 mod registry;
 mod timer;

@@ -16,6 +16,7 @@
 //! A flow is a few words on the driver's stack. It allocates nothing and holds at most one ticket; a driver whose
 //! caller goes away calls [`Flow::abandon`].
 
+mod carried;
 mod step;
 mod tail;
 
@@ -23,9 +24,10 @@ pub use step::{End, Finish, Step, Try};
 pub use tail::Tail;
 
 use crate::breaker::{CircuitBreaker, State, Watched};
-use crate::pipeline::{FallbackOn, Pipeline, Stage};
+use crate::pipeline::{Pipeline, Stage};
 use crate::retry::{Budget, Settings};
-use crate::{Failure, Outcome, Rejection, SharedRng, Time, Verdict};
+use crate::{Outcome, SharedRng, Time, Verdict};
+use carried::Carried;
 use core::time::Duration;
 
 /// Where a flow finds the circuit of an endpoint.
@@ -98,46 +100,6 @@ enum At {
     Calling,
     Sleeping(Time),
     Outward(Carried),
-}
-
-/// What is carried outward.
-#[derive(Clone, Copy, Debug)]
-enum Carried {
-    Verdict(Verdict),
-    TimedOut,
-    /// The deadline came while an attempt was on the wire; whether that speaks against the dependency.
-    Deadline {
-        failure: bool,
-    },
-    Rejected(Rejection),
-}
-
-impl Carried {
-    fn outcome(self) -> Outcome {
-        match self {
-            Carried::Verdict(verdict) => verdict.outcome,
-            Carried::TimedOut | Carried::Deadline { failure: true } => Outcome::Failure(Failure::Timeout),
-            Carried::Deadline { failure: false } => Outcome::Cancelled,
-            Carried::Rejected(_) => Outcome::Ignored,
-        }
-    }
-
-    fn end(self) -> End {
-        match self {
-            Carried::Verdict(_) => End::Result,
-            Carried::TimedOut => End::TimedOut,
-            Carried::Deadline { .. } => End::DeadlineExceeded,
-            Carried::Rejected(rejection) => End::Rejected(rejection),
-        }
-    }
-
-    fn falls_back(self, on: FallbackOn) -> bool {
-        match self {
-            Carried::Rejected(_) => true,
-            Carried::Verdict(verdict) => on.answers(verdict),
-            Carried::TimedOut | Carried::Deadline { .. } => on == FallbackOn::Failed,
-        }
-    }
 }
 
 impl Flow {

@@ -1,8 +1,8 @@
 //! Circuits by name.
 
 use crate::{three_strikes, totals};
-use fusebox::breaker::Config;
-use fusebox::{Clock, Registry, Rng};
+use fusebox::breaker::{Config, State};
+use fusebox::{Clock, Fuse, Registry, Rng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -84,4 +84,19 @@ fn a_listener_may_use_the_registry_while_that_makes_room() {
     assert_eq!(&**registry.circuit("c").name(), "other", "two half-open circuits are not idle");
     registry.tick();
     assert_eq!(heard.load(Relaxed), 4, "two trips, two half-open phases");
+}
+
+#[test]
+fn a_fuse_around_a_registrys_circuit_is_heard_and_seen_there() {
+    let (clock, _hand) = Clock::manual();
+    let registry = Registry::with_clock(8, clock, Rng::seeded(1));
+    let heard = Arc::new(AtomicU32::new(0));
+    let count = heard.clone();
+    registry.subscribe(Arc::new(move |_, _| {
+        count.fetch_add(1, Relaxed);
+    }));
+    let fuse = Fuse::builder("unused").circuit(registry.circuit("payments")).build_blocking().expect("works");
+    (0..10).for_each(|_| drop(fuse.call(|| Err::<(), _>(()))));
+    assert_eq!(registry.find("payments").map(|circuit| circuit.state()), Some(State::Open));
+    assert_eq!(heard.load(Relaxed), 1);
 }

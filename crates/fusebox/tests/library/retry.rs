@@ -115,10 +115,21 @@ async fn the_wait_that_an_overloaded_dependency_asks_for_is_obeyed() {
     let began = clock.now();
     let result = fuse.run(|| {
         executions.set(executions.get() + 1);
-        std::future::ready(if executions.get() == 1 { Err(7) } else { Ok(1) })
+        std::future::ready(if executions.get() == 1 { Err(2) } else { Ok(1) })
     });
     assert_eq!(result.await, Ok(1));
-    assert_eq!(clock.now().since(began), Duration::from_secs(7));
+    assert_eq!(clock.now().since(began), Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_cannot_put_a_call_to_sleep_for_longer_than_any_backoff() {
+    let overloaded =
+        |_: &Result<u32, u32>| Verdict::failure(Failure::Overloaded { retry_after_secs: u32::MAX });
+    let builder = Fuse::builder("a").clock(Clock::tokio()).retry(retries(2)).classify(overloaded);
+    let fuse = builder.build().expect("the settings work");
+    let began = fuse.circuit().clock().now();
+    assert_eq!(fuse.run(|| std::future::ready(Err::<u32, _>(1))).await, Err(Error::Failed(1)));
+    assert_eq!(fuse.circuit().clock().now(), began);
 }
 
 #[test]

@@ -1,0 +1,45 @@
+//! What a walk carries outward.
+
+use super::End;
+use crate::pipeline::FallbackOn;
+use crate::{Failure, Outcome, Rejection, Verdict};
+
+/// What is carried outward.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Carried {
+    Verdict(Verdict),
+    TimedOut,
+    /// The deadline came while an attempt was on the wire; whether that speaks against the dependency.
+    Deadline {
+        failure: bool,
+    },
+    Rejected(Rejection),
+}
+
+impl Carried {
+    pub(super) fn outcome(self) -> Outcome {
+        match self {
+            Carried::Verdict(verdict) => verdict.outcome,
+            Carried::TimedOut | Carried::Deadline { failure: true } => Outcome::Failure(Failure::Timeout),
+            Carried::Deadline { failure: false } => Outcome::Cancelled,
+            Carried::Rejected(_) => Outcome::Ignored,
+        }
+    }
+
+    pub(super) fn end(self) -> End {
+        match self {
+            Carried::Verdict(_) => End::Result,
+            Carried::TimedOut => End::TimedOut,
+            Carried::Deadline { .. } => End::DeadlineExceeded,
+            Carried::Rejected(rejection) => End::Rejected(rejection),
+        }
+    }
+
+    pub(super) fn falls_back(self, on: FallbackOn) -> bool {
+        match self {
+            Carried::Rejected(_) => true,
+            Carried::Verdict(verdict) => on.answers(verdict),
+            Carried::TimedOut | Carried::Deadline { .. } => on == FallbackOn::Failed,
+        }
+    }
+}
