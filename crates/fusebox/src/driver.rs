@@ -40,8 +40,8 @@ impl<P: Policies> Policies for &P {
 #[derive(Debug)]
 pub(crate) struct Walk<P: Policies> {
     flow: Flow,
-    /// The attempt whose code is running. When that panics, it stays.
-    inside: Option<Try>,
+    /// An attempt's code is running. When that panics, it stays.
+    inside: bool,
     policies: P,
 }
 
@@ -50,28 +50,28 @@ impl<P: Policies> Walk<P> {
     #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(crate) fn timed(policies: P, replayable: bool) -> Self {
-        Walk { flow: Flow::new(replayable), inside: None, policies }
+        Walk { flow: Flow::new(replayable), inside: false, policies }
     }
 
     /// For drivers that cannot wake while an attempt runs.
     #[inline(always)]
     pub(crate) fn blocking(policies: P, replayable: bool) -> Self {
-        Walk { flow: Flow::blocking(replayable), inside: None, policies }
+        Walk { flow: Flow::blocking(replayable), inside: false, policies }
     }
 
     /// For drivers without a timer that can ask while an attempt is in flight.
     #[inline(always)]
     pub(crate) fn without_timer(policies: P) -> Self {
-        Walk { flow: Flow::without_timer(false), inside: None, policies }
+        Walk { flow: Flow::without_timer(false), inside: false, policies }
     }
 
     /// Runs the code of an attempt. When it panics, the panic goes on, and the walk, once it is dropped, counts it as the
     /// attempt's failure.
     #[inline(always)]
-    pub(crate) fn inside<R>(&mut self, attempt: Try, f: impl FnOnce() -> R) -> R {
-        self.inside = Some(attempt);
+    pub(crate) fn inside<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        self.inside = true;
         let done = f();
-        self.inside = None;
+        self.inside = false;
         done
     }
 
@@ -123,8 +123,8 @@ impl<P: Policies> Walk<P> {
     /// Gives back what is held, of a walk that has not come to its end.
     #[cold]
     pub(crate) fn abandon(&mut self) {
-        if let Some(attempt) = self.inside.take() {
-            self.told(attempt, Verdict::final_failure(Failure::Panic));
+        if std::mem::take(&mut self.inside) {
+            self.flow.broke(Verdict::final_failure(Failure::Panic));
             let _ = self.next(Time::ZERO);
         }
         let circuit = self.policies.circuit();
@@ -152,7 +152,7 @@ pub(crate) fn blocking<T, E>(
     let (mut last, mut reached) = (None, Time::ZERO);
     loop {
         match walk.next(reached) {
-            Step::Call(attempt) => match walk.inside(attempt, || op(attempt)) {
+            Step::Call(attempt) => match walk.inside(|| op(attempt)) {
                 Some(result) => {
                     walk.told(attempt, classify.classify(&result));
                     last = Some(result);
@@ -190,7 +190,7 @@ pub(crate) async fn without_timer<T, E>(
     let mut future = pin!(future);
     let mut asked = false;
     let polled = poll_fn(|cx| {
-        let polled = walk.inside(attempt, || future.as_mut().poll(cx));
+        let polled = walk.inside(|| future.as_mut().poll(cx));
         if polled.is_pending() && !asked {
             asked = true;
             let step = walk.next(Time::ZERO);
@@ -250,12 +250,12 @@ where
     P: Policies,
     Fut: Future<Output = Result<T, E>>,
 {
-    let mut future = pin!(walk.inside(attempt, || op(attempt)));
+    let mut future = pin!(walk.inside(|| op(attempt)));
     // Whatever is ready at once pays for no timer and no second look at the clock.
     let mut until = Time::ZERO;
     let mut alarm = pin!(None);
     loop {
-        let first = poll_fn(|cx| match walk.inside(attempt, || future.as_mut().poll(cx)) {
+        let first = poll_fn(|cx| match walk.inside(|| future.as_mut().poll(cx)) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if until == Time::ZERO => Poll::Ready(None),
             Poll::Pending => rung(alarm.as_mut(), cx).map(|()| None),

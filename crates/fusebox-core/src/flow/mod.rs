@@ -64,7 +64,8 @@ pub struct Flow {
     /// The response head has come; the verdict on the body is open.
     headed: bool,
     held: Option<Watched>,
-    tail: Option<Tail>,
+    /// The walk ended with a good response head: `held` waits to be taken into a tail, to be settled by then.
+    settle_by: Option<Time>,
     endpoint: usize,
     /// Endpoints that the balancer chooses from; 1 without one.
     endpoints: usize,
@@ -115,7 +116,7 @@ impl Flow {
             running: false,
             headed: false,
             held: None,
-            tail: None,
+            settle_by: None,
             endpoint: 0,
             endpoints: 1,
             refused_by: 0,
@@ -159,13 +160,20 @@ impl Flow {
     /// Whether there is nothing to give back: the walk has not begun or is over, or it sleeps with nothing held.
     #[inline(always)]
     pub fn is_over(&self) -> bool {
-        self.held.is_none() && self.tail.is_none()
+        self.held.is_none()
     }
 
     /// The attempt in flight has come to this. What is told of another attempt comes too late to matter.
     #[inline(always)]
     pub fn told(&mut self, of: Try, verdict: Verdict) {
         if matches!(self.at, At::Calling) && of.attempt == self.attempts {
+            self.at = At::Outward(Carried::Verdict(verdict));
+        }
+    }
+
+    /// The attempt in flight, whichever it is, has come to this.
+    pub fn broke(&mut self, verdict: Verdict) {
+        if matches!(self.at, At::Calling) {
             self.at = At::Outward(Carried::Verdict(verdict));
         }
     }
@@ -180,7 +188,9 @@ impl Flow {
 
     /// What is left to settle when the body ends, after a walk that finished with a good response head.
     pub fn tail(&mut self) -> Option<Tail> {
-        self.tail.take()
+        let settle_by = self.settle_by.take()?;
+        let (endpoint, elapsed) = (self.endpoint, self.longest);
+        self.held.take().map(|held| Tail { held, endpoint, elapsed, settle_by })
     }
 
     /// What to do next. Ask after every input, until it answers [`Step::Wait`] or [`Step::Finish`].
@@ -352,14 +362,12 @@ impl Flow {
 
     #[inline(always)]
     fn settle(&mut self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
-        let Some(held) = self.held.take() else { return };
+        let Some(held) = &mut self.held else { return };
         let circuit = circuits.circuit(self.endpoint);
-        let mut held = held.timed_from(now.minus_nanos(self.longest));
+        held.restart(now.minus_nanos(self.longest));
         if self.headed && outcome == Outcome::Success {
-            let settle_by = circuit.hear(&mut held, now);
-            let (endpoint, elapsed) = (self.endpoint, self.longest);
-            self.tail = Some(Tail { held, endpoint, elapsed, settle_by });
-        } else {
+            self.settle_by = Some(circuit.hear(held, now));
+        } else if let Some(held) = self.held.take() {
             circuit.settle_watched(held, outcome, now);
         }
     }
@@ -457,8 +465,5 @@ impl Flow {
         self.end_attempt(now);
         self.headed = false;
         self.settle(circuits, outcome, now);
-        if let Some(tail) = self.tail.take() {
-            tail.settle(circuits, Outcome::Cancelled, now);
-        }
     }
 }

@@ -123,7 +123,7 @@ where
                 if attempt.attempt < limits.attempts {
                     begun.spare = begun.replay.copy(service, &request);
                 }
-                begun.future = Some(begun.walk.inside(attempt, || service.call(request)));
+                begun.future = Some(begun.walk.inside(|| service.call(request)));
                 begun.at = At::Calling(attempt);
             }
             // A walk that has finished says so again when it is polled.
@@ -151,7 +151,7 @@ where
                     let Some(future) = this.future.as_mut().as_pin_mut() else {
                         unreachable!("an attempt in flight has a future")
                     };
-                    match this.walk.inside(attempt, || future.poll(cx)) {
+                    match this.walk.inside(|| future.poll(cx)) {
                         Poll::Ready(result) => {
                             this.future.set(None);
                             let mut verdict = this.walk.policies().classifier().classify(&result);
@@ -203,7 +203,7 @@ where
                     if attempt.attempt < this.limits.attempts {
                         *this.spare = this.replay.copy(&service, &request);
                     }
-                    this.future.set(Some(this.walk.inside(attempt, || service.call(request))));
+                    this.future.set(Some(this.walk.inside(|| service.call(request))));
                     this.alarm.set(None);
                     (*this.at, *this.until) = (At::Calling(attempt), Time::ZERO);
                     continue;

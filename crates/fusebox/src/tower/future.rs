@@ -71,9 +71,7 @@ impl<F, H: Borrow<CircuitBreaker>, K> CircuitBreakerFuture<F, H, K> {
     pub(super) fn begin(circuit: H, classify: K, call: impl FnOnce() -> F) -> Self {
         let mut walk = Walk::without_timer(Alone(circuit));
         let state = match walk.next(Time::ZERO) {
-            Step::Call(attempt) => {
-                State::Calling { attempt, asked: false, future: walk.inside(attempt, call) }
-            }
+            Step::Call(attempt) => State::Calling { attempt, asked: false, future: walk.inside(call) },
             Step::Finish(finish) => State::Refused { finish },
             step @ (Step::Wait(_) | Step::Cancel(_)) => {
                 unreachable!("a breaker alone does not begin with {step:?}")
@@ -96,7 +94,7 @@ where
         let mut this = self.project();
         let (attempt, result) = match this.state.as_mut().project() {
             StateProjection::Calling { attempt, asked, future } => {
-                let polled = this.walk.inside(*attempt, || future.poll(cx));
+                let polled = this.walk.inside(|| future.poll(cx));
                 if polled.is_pending() && !*asked {
                     *asked = true;
                     let step = this.walk.next(Time::ZERO);
