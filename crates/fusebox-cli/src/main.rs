@@ -10,6 +10,7 @@ mod output;
 mod run;
 mod signals;
 mod source;
+mod voice;
 
 use args::{Args, Command};
 use failure::Failure;

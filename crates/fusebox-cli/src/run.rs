@@ -6,6 +6,7 @@ use crate::look::{self, HEAD, QUIET};
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::source;
+use crate::voice::Voice;
 use fusebox_core::event::Event;
 use fusebox_proxy::config::Plan;
 use fusebox_proxy::{Options, Proxy};
@@ -26,14 +27,16 @@ pub(crate) fn run(run: &Run, output: Output) -> Result<(), Failure> {
         let mut signals = Signals::catch().map_err(no_runtime)?;
         let proxy = start(plan.clone())?;
         output.write(&banner(&plan, proxy.addresses(), proxy.admin_address()));
-        tell_events(&proxy, output);
+        let voice =
+            Voice::start(output).map_err(|error| Failure::Run(format!("cannot start a thread: {error}")))?;
+        tell_events(&proxy, voice.clone());
         signals.next().await;
         let grace = plan.limits.drain;
-        output.say(format!("stopping: no new calls, those in flight get {grace:?}; once more stops at once"));
+        voice.say(format!("stopping: no new calls, those in flight get {grace:?}; once more stops at once"));
         let (ended, end) = oneshot::channel();
         thread::spawn(move || ended.send(proxy.shutdown(grace)));
         tokio::select! {
-            Ok(cut_off) = end => stopped(cut_off, output),
+            Ok(cut_off) = end => stopped(cut_off, &voice),
             () = signals.next() => Err(Failure::Stopped),
         }
     })
@@ -44,22 +47,23 @@ pub(crate) fn start(plan: Plan) -> Result<Proxy, Failure> {
     Ok(Proxy::start_with(plan, Options { journal: Some(Arc::new(|_| {})), ..Options::default() })?)
 }
 
-fn stopped(cut_off: io::Result<usize>, output: Output) -> Result<(), Failure> {
+fn stopped(cut_off: io::Result<usize>, voice: &Voice) -> Result<(), Failure> {
     match cut_off.map_err(|error| Failure::Run(format!("a worker of the proxy failed: {error}")))? {
-        0 => output.say("stopped"),
-        more => output.say(format!("stopped; {} cut off", look::count(more, "connection"))),
-    };
+        0 => voice.say("stopped"),
+        more => voice.say(format!("stopped; {} cut off", look::count(more, "connection"))),
+    }
+    voice.finish();
     Ok(())
 }
 
 /// A line for each event of each circuit.
-fn tell_events(proxy: &Proxy, output: Output) {
+fn tell_events(proxy: &Proxy, voice: Voice) {
     let clock = proxy.registry().clock().clone();
     let start = clock.now();
     let tell = move |circuit: &str, event: &Event| {
         if let Some(text) = look::event(event) {
             let since = look::seconds(clock.now().since(start));
-            output.say(format!("{}  {circuit}  {text}", QUIET.paint(format!("{since:>9}"))));
+            voice.say(format!("{}  {circuit}  {text}", QUIET.paint(format!("{since:>9}"))));
         }
     };
     // The proxy makes what is due happen on time; it needs no timer thread besides.

@@ -1,10 +1,11 @@
 //! `fusebox run` before a real server, from the first line to the last call.
 
-use super::child::{Running, get, output, response, serve, text};
+use super::child::{Running, empty_folder, get, output, response, serve, text};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 const ANY: &str = "--listen 127.0.0.1:0 --admin 127.0.0.1:0";
 
@@ -88,6 +89,29 @@ fn it_goes_on_when_nobody_reads_what_it_says() {
         get(front, "/");
     }
     assert!(get(admin, "/circuits").contains("\"open\""));
+    fusebox.signal("TERM");
+    assert_eq!(fusebox.wait().code(), Some(0));
+}
+
+#[test]
+fn it_goes_on_when_nobody_takes_what_it_says() {
+    let upstream = serve(|_| response(500, "broken"));
+    let folder = empty_folder();
+    let config = folder.join("flaps.toml");
+    let text = format!(
+        "[[service]]\nname = \"s\"\nendpoints = [\"http://{upstream}\"]\nretry = false\n[service.breaker]\n\
+         consecutive_failures = 1\nwait_in_open = {{ fixed = \"1ms\", jitter = 0 }}\nkey = \"header:host\"\n"
+    );
+    std::fs::write(&config, text).expect("the file is written");
+    let mut fusebox = Running::start(&format!("run --config {} {ANY}", config.display()));
+    let front = fusebox.address("listens");
+    let admin = fusebox.address("circuits");
+    // More lines than a pipe holds (64 KiB), none of which is read.
+    for _ in 0..600 {
+        get(front, "/");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+    assert!(get(admin, "/healthz").contains("ok"));
     fusebox.signal("TERM");
     assert_eq!(fusebox.wait().code(), Some(0));
 }
