@@ -162,6 +162,12 @@ pub(crate) fn failed(session: &Rc<Session>, circuit: &Arc<str>, fault: &Fault) -
         Fault::Refused => {
             (S::SERVICE_UNAVAILABLE, "upstream_unreachable", "connection_refused", "It took no connection.")
         }
+        Fault::Exhausted => (
+            S::SERVICE_UNAVAILABLE,
+            "proxy_exhausted",
+            "exhausted",
+            "The proxy has no descriptor left for it.",
+        ),
         Fault::ConnectTimeout => {
             (S::GATEWAY_TIMEOUT, "upstream_unreachable", "connect_timeout", "It took no connection in time.")
         }

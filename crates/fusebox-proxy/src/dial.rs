@@ -13,6 +13,8 @@ pub(crate) enum NoConnection {
     Unresolved,
     /// None of its addresses takes the connection.
     Refused,
+    /// There is no descriptor for another connection: that is not the endpoint's doing.
+    Exhausted,
 }
 
 /// Where endpoints are, by authority: the last addresses that a name resolved to outlive its resolver.
@@ -29,7 +31,10 @@ impl Book {
                 TcpStream::connect(addresses.as_slice()).await
             }
         };
-        let stream = stream.map_err(|_| NoConnection::Refused)?;
+        let stream = stream.map_err(|error| match is_exhaustion(&error) {
+            true => NoConnection::Exhausted,
+            false => NoConnection::Refused,
+        })?;
         // A connection without it is slow, not wrong.
         let _ = stream.set_nodelay(true);
         Ok(stream)
@@ -54,5 +59,24 @@ impl Book {
             (Err(_), Some(at)) => Ok(known[at].1.clone()),
             (Err(error), None) => Err(error),
         }
+    }
+}
+
+/// Whether this process or this machine has run out of descriptors: ENFILE and EMFILE, which std has no names for.
+fn is_exhaustion(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn running_out_of_descriptors_is_not_the_endpoints_doing() {
+        for code in [23, 24] {
+            assert!(is_exhaustion(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(!is_exhaustion(&io::ErrorKind::ConnectionRefused.into()));
     }
 }

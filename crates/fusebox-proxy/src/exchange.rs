@@ -7,7 +7,8 @@ use crate::link::Link;
 use crate::session::Session;
 use crate::upload::{ClientFault, Upload};
 use fusebox::Time;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::{Body, Incoming};
 use std::cell::Cell;
 use std::pin::Pin;
@@ -21,6 +22,8 @@ pub(crate) enum Fault {
     Unresolved,
     /// The endpoint takes no connection.
     Refused,
+    /// The proxy itself has no descriptor left for a connection.
+    Exhausted,
     /// No connection in time.
     ConnectTimeout,
     /// The connection broke before the head.
@@ -105,6 +108,7 @@ impl Source {
             Some(body) => Upload::of(body, session.clone()),
             None => Upload::none(session.clone()),
         };
+        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
         let mut request = Request::new(body);
         *request.uri_mut() = target.uri(&self.uri)?;
         *request.method_mut() = self.method.clone();
@@ -112,6 +116,10 @@ impl Source {
             if self.replayable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
         if !self.has_host {
             request.headers_mut().insert(http::header::HOST, target.authority.clone());
+        }
+        if chunked {
+            // Unasked, hyper sends a GET or a HEAD without its body.
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         self.spent = true;
         Some(request)
@@ -153,6 +161,7 @@ pub(crate) async fn exchange(
     let stream = worker.book.dial(&target.endpoint).await.map_err(|why| match why {
         NoConnection::Unresolved => Fault::Unresolved,
         NoConnection::Refused => Fault::Refused,
+        NoConnection::Exhausted => Fault::Exhausted,
     })?;
     connect_by.set(Time::NEVER);
     let over = Link::over(stream, worker.limits.max_header_bytes).await;
@@ -166,10 +175,23 @@ pub(crate) async fn exchange(
 
 fn head(response: Response<Incoming>, link: Link) -> Result<Head, Fault> {
     // Nobody asked for another protocol.
-    if response.status().is_informational() {
+    if response.status().is_informational() || !is_framed_plainly(response.headers()) {
         return Err(Fault::Malformed);
     }
     Ok(Head { response, link })
+}
+
+/// Whether there is one way only to read where the body ends: a length beside a transfer coding is a lie, and a
+/// coding other than `chunked` would reach the client undone and unnamed.
+fn is_framed_plainly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked") && !headers.contains_key(CONTENT_LENGTH)
+        }
+        _ => false,
+    }
 }
 
 /// Which side is to blame.

@@ -11,7 +11,7 @@ use crate::upload::ClientFault;
 use fusebox::{CircuitBreaker, Failure, Outcome, Time, Verdict, classify};
 use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
 use http::header::RETRY_AFTER;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
                     _ => Verdict::SUCCESS,
                 }
             }
-            Err(Fault::Client(_)) => Verdict::IGNORED,
+            Err(Fault::Client(_) | Fault::Exhausted) => Verdict::IGNORED,
             Err(Fault::Refused | Fault::ConnectTimeout | Fault::Unresolved) => {
                 failure(Failure::Connect, source.is_whole())
             }
@@ -222,5 +222,6 @@ impl Drop for Walk<'_> {
 
 /// Whether it is another fusebox's refusal: nothing was wrong with that one.
 fn is_nested_rejection(head: &Head) -> bool {
-    head.response.headers().get(answer::OUTCOME).is_some_and(|outcome| outcome == answer::REJECTED)
+    head.response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && head.response.headers().get(answer::OUTCOME).is_some_and(|outcome| outcome == answer::REJECTED)
 }

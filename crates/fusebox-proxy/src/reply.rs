@@ -94,6 +94,11 @@ impl Live {
             frame = Pin::new(&mut self.incoming).poll_frame(cx);
         }
         match frame {
+            // They end the body, and they end here.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                self.finish(session);
+                Poll::Ready(None)
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 session.moved();
                 if self.incoming.is_end_stream() {

@@ -55,6 +55,36 @@ fn bodies_stream_both_ways_in_chunks() {
 }
 
 #[test]
+fn a_body_with_trailers_is_whole_and_its_connection_is_kept() {
+    let backend = Backend::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n",
+    );
+    let proxy = before(backend.address, "");
+    let mut client = Client::connect(proxy.address);
+    for _ in 0..3 {
+        let answer = client.get("/");
+        assert!(answer.whole && answer.text() == "ok", "{answer:?}");
+    }
+    proxy.settles_at((3, 0, 0, 0));
+    assert_eq!((backend.connections(), backend.reached()), (1, 3));
+}
+
+#[test]
+fn a_body_in_chunks_arrives_whatever_the_method() {
+    let backend = Backend::status(200);
+    let proxy = before(backend.address, "");
+    for method in ["GET", "DELETE", "OPTIONS", "PUT"] {
+        let mut client = Client::connect(proxy.address);
+        client.send(format!("{method} / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        client.send("5\r\nquery\r\n0\r\n\r\n");
+        assert_eq!(client.read().status, 200, "{method}");
+        let received = backend.requests().pop().map(|request| request.body);
+        assert_eq!(received.as_deref(), Some(&b"query"[..]), "{method}");
+    }
+    proxy.settles_at((4, 0, 0, 0));
+}
+
+#[test]
 fn a_body_is_passed_on_before_it_is_whole() {
     let (tell, told) = std::sync::mpsc::channel::<()>();
     let told = std::sync::Mutex::new(told);

@@ -102,7 +102,7 @@ fn a_reset_before_the_head_is_502() {
 
 #[test]
 fn an_endpoint_that_lies_is_502_and_counted() {
-    let lies: [&'static str; 7] = [
+    let lies: [&'static str; 12] = [
         "this is no HTTP\r\n\r\n",
         "HTTP/1.1 abc OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
@@ -110,6 +110,11 @@ fn an_endpoint_that_lies_is_502_and_counted() {
         "HTTP/1.1 200 OK\r\nNo colon here\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         "HTTP/1.1 200 O",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     ];
     for lie in lies {
         let backend = Backend::closing_after(lie);
@@ -227,6 +232,15 @@ fn another_fusebox_refusing_is_no_failure_and_runs_the_fallback() {
     let answer = get(with_fallback.address, "/");
     assert_eq!((answer.status, answer.text().as_str()), (200, "kept"));
     with_fallback.settles_at((0, 0, 1, 0));
+}
+
+#[test]
+fn only_a_503_is_another_fuseboxs_refusal() {
+    let backend =
+        Backend::answering("HTTP/1.1 500 Broken\r\nFusebox-Outcome: rejected\r\nContent-Length: 0\r\n\r\n");
+    let proxy = before(backend.address, "retry = false");
+    assert_eq!(get(proxy.address, "/").status, 500);
+    proxy.settles_at((0, 1, 0, 0));
 }
 
 #[test]
