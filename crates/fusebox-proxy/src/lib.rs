@@ -34,6 +34,7 @@ mod proxy;
 mod raw;
 mod reply;
 mod session;
+mod socket;
 mod upload;
 mod wall;
 mod worker;

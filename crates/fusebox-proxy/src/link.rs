@@ -4,6 +4,7 @@
 //! connection on the spot, nothing is left behind to leak, and a call costs no hand-over between tasks. While a
 //! connection rests in the pool nobody polls it but the sweep, with a waker that wakes nobody.
 
+use crate::socket::Socket;
 use crate::upload::Upload;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
@@ -13,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 
-type Wire = Connection<TokioIo<TcpStream>, Upload>;
+type Wire = Connection<TokioIo<Socket>, Upload>;
 
 /// A connection to an endpoint.
 pub(crate) struct Link(Box<Ends>);
@@ -36,7 +37,7 @@ impl Link {
     pub(crate) async fn over(stream: TcpStream, largest_head: usize) -> hyper::Result<Self> {
         let mut http = Builder::new();
         http.max_buf_size(largest_head);
-        let (sender, wire) = http.handshake(TokioIo::new(stream)).await?;
+        let (sender, wire) = http.handshake(TokioIo::new(Socket::of(stream))).await?;
         Ok(Link(Box::new(Ends { sender, wire: Some(wire) })))
     }
 

@@ -244,6 +244,24 @@ fn only_a_503_is_another_fuseboxs_refusal() {
 }
 
 #[test]
+fn an_early_response_outlives_the_upload_that_it_broke() {
+    let backend = Backend::start(|stream, _| {
+        let _ =
+            stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
+        false
+    });
+    let proxy = before(backend.address, "");
+    for _ in 0..10 {
+        let mut client = Client::connect(proxy.address);
+        client.send("POST / HTTP/1.1\r\nHost: test\r\nX-Body: later\r\nContent-Length: 4000000\r\n\r\n");
+        client.send(vec![b'x'; 2_000_000]);
+        let answer = client.read();
+        assert_eq!((answer.status, answer.text().as_str()), (413, "big"));
+    }
+    proxy.settles_at((10, 0, 0, 0));
+}
+
+#[test]
 fn an_early_response_passes_while_the_client_still_uploads() {
     let backend = Backend::start(|stream, _| {
         let _ =
