@@ -57,7 +57,7 @@ fn a_trip_is_told_as_a_sentence_and_as_numbers() {
     assert_eq!((&told["state"], &told["retry_after_ms"]), (&json!("open"), &json!(20_000)));
     assert_eq!((&told["not_closed_seconds"], &told["since_seconds_ago"]), (&json!(10.0), &json!(10.0)));
     assert_date(&told["retry_at"]);
-    let sentence = "consecutive_failures 10 ≥ 10 (last: status 503, status 503, status 503, status 503)";
+    let sentence = "consecutive_failures 10 ≥ 10 (last: status 503 ×4)";
     assert_eq!(told["reason"], sentence);
     let mut trip = told["last_trip"].clone();
     assert_date(&trip["at"].take());
