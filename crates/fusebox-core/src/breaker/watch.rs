@@ -45,8 +45,9 @@ impl Watch {
     pub(super) fn enter(&self, front: &Front, ticket: &Ticket) -> Option<u8> {
         let began = ticket.began.as_nanos().min(LAST_BEGAN);
         let word = (began + 1) << BEGAN_SHIFT | (ticket.epoch() & EPOCH) << EPOCH_SHIFT;
-        let start = stripe();
-        let slot = (0..SLOTS).map(|step| (start + step) % SLOTS).find(|&slot| {
+        // Eight slots share a cache line: threads begin on lines of their own.
+        let start = stripe().wrapping_mul(9);
+        let slot = (0..SLOTS).map(|step| start.wrapping_add(step) % SLOTS).find(|&slot| {
             let slot = &self.slots[slot];
             // ORDERING: SeqCst; see the module. The first load only saves a failing exchange.
             slot.load(Relaxed) == 0 && slot.compare_exchange(0, word, SeqCst, Relaxed).is_ok()
