@@ -63,19 +63,20 @@ impl Raw {
     /// Whether a head in it gives both a transfer coding and a length. Bytes of a body that look like such a head count
     /// too: they are the same client's.
     pub(crate) fn has_two_lengths(&self) -> bool {
-        let mut lines = self.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-        while let Some(line) = lines.next() {
-            if !line.ends_with(b" HTTP/1.1") {
-                continue;
-            }
-            let head = lines.clone().take_while(|line| !line.is_empty());
-            let (mut coding, mut length) = (false, false);
-            for line in head {
-                coding |= names(line, b"transfer-encoding:");
-                length |= names(line, b"content-length:");
-            }
-            if coding && length {
-                return true;
+        // Since the first request line after an empty line. One among its headers begins no head that sees more.
+        let mut head = None;
+        for line in self.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end) {
+            match &mut head {
+                _ if line.is_empty() => head = None,
+                Some((coding, length)) => {
+                    *coding |= names(line, b"transfer-encoding:");
+                    *length |= names(line, b"content-length:");
+                    if *coding && *length {
+                        return true;
+                    }
+                }
+                None if line.ends_with(b" HTTP/1.1") => head = Some((false, false)),
+                None => {}
             }
         }
         false
@@ -220,6 +221,17 @@ mod tests {
             raw.push(rest.as_bytes(), Reading::NewHead);
             assert!(raw.has_two_lengths(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_body_full_of_request_lines_is_looked_through_once() {
+        // Looked through once for each of them, this would take hours.
+        let body = "GET / HTTP/1.1\n".repeat(1 << 20);
+        assert!(
+            !raw(&format!("{body}\nPOST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"))
+                .has_two_lengths()
+        );
+        assert!(raw(&format!("{body}{BOTH}")).has_two_lengths());
     }
 
     #[test]
