@@ -46,7 +46,7 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
         match walk.next(session.now()) {
             Step::Call(attempt) => {
                 walk.discard(last.take());
-                last = walk.attempt(attempt, &mut source).await.map(|result| (attempt.endpoint, result));
+                last = walk.attempt(attempt, &mut source).await;
             }
             Step::Wait(until) => session.until(until).await,
             Step::Cancel(_) => last = None,
@@ -62,6 +62,8 @@ struct Walk<'a> {
     lane: &'a Lane,
     fuses: Fuses,
     flow: Flow,
+    /// Where the last attempt was made.
+    endpoint: usize,
     /// How much of the time it took was the client's.
     excused: Duration,
     deadline: Time,
@@ -70,7 +72,15 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(session: &'a Rc<Session>, lane: &'a Lane, fuses: Fuses, replayable: bool) -> Self {
         let deadline = lane.route.deadline.map_or(Time::NEVER, |span| session.now() + span);
-        Walk { session, lane, fuses, flow: Flow::new(replayable), excused: Duration::ZERO, deadline }
+        Walk {
+            session,
+            lane,
+            fuses,
+            flow: Flow::new(replayable),
+            endpoint: 0,
+            excused: Duration::ZERO,
+            deadline,
+        }
     }
 
     fn next(&mut self, now: Time) -> Step {
@@ -80,6 +90,7 @@ impl<'a> Walk<'a> {
 
     /// Makes an attempt; `None` when its time was over first.
     async fn attempt(&mut self, attempt: Try, source: &mut Source) -> Option<Result<Head, Fault>> {
+        self.endpoint = attempt.endpoint;
         let session = self.session;
         let lane = self.lane;
         let idle = session.worker.limits.body_idle_timeout;
@@ -163,40 +174,40 @@ impl<'a> Walk<'a> {
     }
 
     /// The answer to the client, once the walk is over.
-    fn answer(mut self, finish: Finish, last: Option<(usize, Result<Head, Fault>)>) -> Response<Reply> {
+    fn answer(mut self, finish: Finish, last: Option<Result<Head, Fault>>) -> Response<Reply> {
         let session = self.session;
-        let endpoint = last.as_ref().map_or(0, |(endpoint, _)| *endpoint);
+        let circuit = match finish.end {
+            End::Rejected(rejection) => self.rejecting(rejection.retry_at).clone(),
+            _ => self.fuses.before(self.endpoint).clone(),
+        };
         if let (true, Some(fallback)) = (finish.fallback, &self.lane.route.fallback) {
             self.discard(last);
-            return answer::fallback(session, self.fuses.before(endpoint).name(), fallback);
+            return answer::fallback(session, circuit.name(), fallback);
         }
-        let circuit = self.fuses.before(endpoint).name().clone();
         match (finish.end, last) {
-            (End::Result, Some((_, Ok(head)))) => self.live(endpoint, head),
-            (End::Result, Some((_, Err(fault)))) => answer::failed(session, &circuit, &fault),
-            (End::DeadlineExceeded, _) => answer::deadline_exceeded(session, &circuit),
-            (End::TimedOut | End::Result, _) => answer::timed_out(session, &circuit),
-            (End::Rejected(rejection), _) => {
-                answer::rejected(session, &self.rejecting(rejection.retry_at).rejected(rejection))
-            }
+            (End::Result, Some(Ok(head))) => self.live(head),
+            (End::Result, Some(Err(fault))) => answer::failed(session, circuit.name(), &fault),
+            (End::DeadlineExceeded, _) => answer::deadline_exceeded(session, circuit.name()),
+            (End::TimedOut | End::Result, _) => answer::timed_out(session, circuit.name()),
+            (End::Rejected(rejection), _) => answer::rejected(session, &circuit.rejected(rejection)),
         }
     }
 
-    /// What an attempt came to is not what the client gets.
-    fn discard(&self, last: Option<(usize, Result<Head, Fault>)>) {
-        if let Some((endpoint, Ok(head))) = last {
-            head.discard(&self.lane.route.endpoints[endpoint], self.session);
+    /// What the last attempt came to is not what the client gets.
+    fn discard(&self, last: Option<Result<Head, Fault>>) {
+        if let Some(Ok(head)) = last {
+            head.discard(&self.lane.route.endpoints[self.endpoint], self.session);
         }
     }
 
     /// The dependency's own response, its body to follow.
-    fn live(&mut self, endpoint: usize, head: Head) -> Response<Reply> {
+    fn live(&mut self, head: Head) -> Response<Reply> {
         let (mut parts, incoming) = head.response.into_parts();
         hygiene::strip(&mut parts.headers);
         if let Some(tail) = self.flow.tail() {
             self.session.hold(tail, self.fuses.clone());
         }
-        let pool = self.lane.route.endpoints[endpoint].pool;
+        let pool = self.lane.route.endpoints[self.endpoint].pool;
         let reply = Reply::live(incoming, head.link, pool, self.deadline, self.session.clone());
         let mut response = Response::new(reply);
         *response.status_mut() = parts.status;

@@ -1,6 +1,6 @@
 //! Endpoints that fail before the head of a response: counted, and told apart.
 
-use crate::support::{Answer, Backend, Client, before, drop_syns, eventually, get, nobody};
+use crate::support::{Answer, Backend, Client, before, drop_syns, eventually, get, nobody, run, service};
 use std::io::Write;
 
 /// The client's answer, in short: status, outcome, reason.
@@ -63,6 +63,23 @@ fn no_answer_is_504_at_the_call_timeout_and_the_socket_is_closed() {
     proxy.settles_at((0, 1, 0, 0));
     eventually("a closed socket", || if backend.closed() == 1 { Ok(()) } else { Err("open".into()) });
     assert_eq!(backend.reached(), 1);
+}
+
+#[test]
+fn who_ran_out_of_time_is_named_among_several() {
+    let hangs = || {
+        Backend::start(|stream, _| {
+            let _ = std::io::Read::read(stream, &mut [0]);
+            false
+        })
+    };
+    let (one, other) = (hangs(), hangs());
+    let proxy = run(&service(&[one.address, other.address], "retry = false\ncall_timeout = \"100ms\""));
+    let mut named = [(); 2].map(|()| get(proxy.address, "/").header("fusebox-circuit").map(str::to_owned));
+    named.sort();
+    let mut expected = [&one, &other].map(|backend| Some(format!("s/{}", backend.address)));
+    expected.sort();
+    assert_eq!(named, expected);
 }
 
 #[test]
