@@ -128,7 +128,12 @@ impl Live {
     ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
         let now = session.now();
         if now >= session.limit() {
-            self.give_up(cx, session, Outcome::Failure(Failure::Timeout), Unfinished::Silent)
+            // It may be silent because its client is: it cannot answer what it has not been sent.
+            let outcome = match session.upload.starved_since() {
+                Some(_) => Outcome::Ignored,
+                None => Outcome::Failure(Failure::Timeout),
+            };
+            self.give_up(cx, session, outcome, Unfinished::Silent)
         } else if now >= self.deadline {
             self.give_up(cx, session, Outcome::Cancelled, Unfinished::Late)
         } else {

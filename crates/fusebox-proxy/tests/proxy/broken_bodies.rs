@@ -75,6 +75,21 @@ fn a_body_that_falls_silent_is_broken_off_and_counted() {
 }
 
 #[test]
+fn a_body_that_waits_for_the_rest_of_the_request_is_not_counted() {
+    let backend = Backend::start(|stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
+        while matches!(std::io::Read::read(stream, &mut [0]), Ok(1..)) {}
+        false
+    });
+    let proxy = before(backend.address, "[limits]\nbody_idle_timeout = \"100ms\"");
+    let mut client = Client::connect(proxy.address);
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nX-Body: later\r\nContent-Length: 100\r\n\r\nhello");
+    let seen = client.read();
+    assert_eq!((seen.status, seen.whole), (200, false));
+    proxy.settles_at((0, 0, 1, 0));
+}
+
+#[test]
 fn a_body_that_trickles_past_the_deadline_is_broken_off() {
     let backend = Backend::start(|stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
