@@ -1,7 +1,7 @@
 //! What fusebox answers itself: rejections, its own errors, fallbacks.
 //!
-//! Every such answer carries `fusebox-outcome`, so a client can tell it from the dependency's. Errors are problem
-//! details as RFC 9457 has them.
+//! An answer in a dependency's place carries `fusebox-outcome`, so a client can tell it from the dependency's. Errors are
+//! problem details as RFC 9457 has them.
 
 use crate::config::Fallback;
 use crate::exchange::Fault;
