@@ -48,6 +48,7 @@ impl Outbox {
                     contained(|| listener(&event));
                 }
             }
+            // ORDERING: AcqRel; see above.
             self.taken.swap(false, AcqRel);
         }
     }

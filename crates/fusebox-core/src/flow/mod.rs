@@ -79,6 +79,8 @@ pub struct Flow {
     deadline: Time,
     cut_at: Time,
     overdue_at: Time,
+    /// When a probe that waits for its own caller gives its place back; a little before its lease is over.
+    release_at: Time,
     last: Option<Carried>,
     fallback: bool,
 }
@@ -127,6 +129,7 @@ impl Flow {
             deadline: Time::NEVER,
             cut_at: Time::NEVER,
             overdue_at: Time::NEVER,
+            release_at: Time::NEVER,
             last: None,
             fallback: false,
         }
@@ -151,7 +154,8 @@ impl Flow {
     }
 
     /// The attempt in flight waited `span` for its own caller, who is slow to send the request: its clocks do not count
-    /// that. The call's deadline does.
+    /// that. The call's deadline does. A probe that has waited for its caller through most of its lease is none any more:
+    /// it gives its place back, goes on, and says nothing of the dependency.
     pub fn excuse(&mut self, span: Duration) {
         self.began = self.began + span;
         (self.cut_at, self.overdue_at) = (self.cut_at + span, self.overdue_at + span);
@@ -232,7 +236,10 @@ impl Flow {
                 },
                 At::Calling => match self.wait_for_attempt(circuits, cx.now) {
                     Some(step) => return step,
-                    None => return Step::Wait(self.deadline.min(self.cut_at).min(self.overdue_at)),
+                    None => {
+                        let watch = self.overdue_at.min(self.release_at);
+                        return Step::Wait(self.deadline.min(self.cut_at).min(watch));
+                    }
                 },
                 At::Sleeping(until) => match self.last {
                     Some(last) if cx.now >= self.deadline || !self.is_current(circuits, cx.now) => {
@@ -301,8 +308,9 @@ impl Flow {
                 Watching::Driver if !held.ticket().is_probe() => {
                     self.overdue_at = now.plus_nanos(circuit.slow_nanos());
                 }
+                Watching::Driver => self.release_at = now + circuit.settings().probe_lease().mul_f64(0.95),
                 Watching::Breaker => circuit.keep_watch(held),
-                Watching::Driver | Watching::WhenAsked => {}
+                Watching::WhenAsked => {}
             }
         }
         self.at = At::Calling;
@@ -328,6 +336,13 @@ impl Flow {
         {
             circuit.keep_watch(held);
         }
+        if now >= self.release_at {
+            self.release_at = Time::NEVER;
+            // The endpoint itself had less than half of it.
+            if now.since(self.began) < circuit.settings().probe_lease() / 2 {
+                self.settle(circuits, Outcome::Ignored, now);
+            }
+        }
         if now >= self.overdue_at {
             self.overdue_at = Time::NEVER;
             if let Some(held) = &mut self.held {
@@ -343,7 +358,7 @@ impl Flow {
         if self.running {
             self.running = false;
             self.longest = self.longest.max(now.nanos_since(self.began));
-            (self.cut_at, self.overdue_at) = (Time::NEVER, Time::NEVER);
+            (self.cut_at, self.overdue_at, self.release_at) = (Time::NEVER, Time::NEVER, Time::NEVER);
         }
     }
 

@@ -1,7 +1,8 @@
 //! What retries may cost.
 //!
-//! Retries may be a share of the first tries of the last ten seconds, and always a few per second besides. The
-//! floor runs on time, not on successes: a budget that only successes refill is empty exactly when nothing
+//! In ten seconds, retries may be a share of the first tries, and a few per second besides. The few are there at once:
+//! a circuit needs some failures to open, and each of those callers should have its second attempt. The floor runs on
+//! time, not on successes: a budget that only successes refill is empty exactly when nothing
 //! succeeds, and then nothing can ever succeed through a retry again.
 
 use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
@@ -11,6 +12,7 @@ use core::cmp::Ordering;
 /// Slots of the sliding window, a second each.
 const SLOTS: usize = 10;
 const SECOND: u64 = 1_000_000_000;
+const MILLION: u64 = 1_000_000;
 /// The count in a slot of first tries.
 const COUNT: u64 = u32::MAX as u64;
 
@@ -19,7 +21,7 @@ const COUNT: u64 = u32::MAX as u64;
 pub struct BudgetConfig {
     /// Retries allowed as a share of first tries. Default: 0.1.
     pub ratio: f64,
-    /// Retries allowed per second whatever the traffic. Default: 1.
+    /// Retries allowed besides, per second over ten seconds, whatever the traffic. Default: 1.
     pub floor_per_second: f64,
 }
 
@@ -33,8 +35,8 @@ impl Default for BudgetConfig {
 #[derive(Debug)]
 pub struct Budget {
     ratio: Ratio,
-    /// Nanoseconds from one floor retry to the next; 0 when there is no floor.
-    floor_every: u64,
+    /// What the floor allows in a whole window, in millionths of a retry.
+    floor: u64,
     /// First tries by second, each `[second: 32 | count: 32]`.
     firsts: [AtomicU64; SLOTS],
     denied: AtomicU64,
@@ -43,20 +45,17 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct Spent {
-    /// Retries paid for by the share, each with its second.
+    /// Retries by second.
     slots: [(u64, u64); SLOTS],
-    /// The moment from which the next floor retry may go.
-    floor_next: Time,
 }
 
 impl Budget {
     /// A budget with no first tries behind it.
     pub fn new(config: BudgetConfig) -> Self {
-        let per_second = config.floor_per_second;
-        let floor_every = if per_second > 0.0 { (SECOND as f64 / per_second) as u64 } else { 0 };
+        let floor = config.floor_per_second * SLOTS as f64 * MILLION as f64;
         Budget {
             ratio: Ratio::new(config.ratio).unwrap_or(Ratio::ZERO),
-            floor_every,
+            floor: floor as u64,
             firsts: Default::default(),
             denied: AtomicU64::new(0),
             spent: Mutex::new(Spent::default()),
@@ -82,20 +81,17 @@ impl Budget {
         let second = now.as_nanos() / SECOND;
         let is_recent = |of: u64| second.saturating_sub(of) < SLOTS as u64;
         let firsts = self.firsts.iter().map(|slot| slot.load(Relaxed));
-        let firsts = firsts.filter(|slot| is_recent(slot >> 32)).map(|slot| slot & COUNT).sum();
+        let firsts: u64 = firsts.filter(|slot| is_recent(slot >> 32)).map(|slot| slot & COUNT).sum();
         let mut spent = lock(&self.spent);
         let retries: u64 = spent.slots.iter().filter(|slot| is_recent(slot.0)).map(|slot| slot.1).sum();
-        if retries < self.ratio.of(firsts) {
-            let slot = &mut spent.slots[place(second)];
-            *slot = (second, if slot.0 == second { slot.1 + 1 } else { 1 });
-            return true;
+        let allowed = self.ratio.of(firsts.saturating_mul(MILLION)).saturating_add(self.floor) / MILLION;
+        if retries >= allowed {
+            self.denied.fetch_add(1, Relaxed);
+            return false;
         }
-        if self.floor_every > 0 && now >= spent.floor_next {
-            spent.floor_next = now.plus_nanos(self.floor_every);
-            return true;
-        }
-        self.denied.fetch_add(1, Relaxed);
-        false
+        let slot = &mut spent.slots[place(second)];
+        *slot = (second, if slot.0 == second { slot.1 + 1 } else { 1 });
+        true
     }
 
     /// Retries refused so far.
@@ -118,8 +114,8 @@ mod tests {
         let now = Time::from_secs(5);
         (0..100).for_each(|_| budget.first_try(now));
         let granted = (0..50).filter(|_| budget.withdraw(now)).count();
-        assert_eq!(granted, 11, "ten from the share, one from the floor");
-        assert_eq!(budget.denied(), 39);
+        assert_eq!(granted, 20, "ten from the share, ten from the floor");
+        assert_eq!(budget.denied(), 30);
     }
 
     #[test]
@@ -127,6 +123,8 @@ mod tests {
         let budget = Budget::new(BudgetConfig::default());
         let granted = (0..60).filter(|s| budget.withdraw(Time::from_secs(*s))).count();
         assert_eq!(granted, 60, "one a second with no first try and no success at all");
+        let at_once = (0..60).filter(|_| budget.withdraw(Time::from_secs(100))).count();
+        assert_eq!(at_once, 10, "and those of ten seconds at once");
     }
 
     #[test]

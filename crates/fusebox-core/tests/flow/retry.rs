@@ -120,14 +120,14 @@ fn a_wait_that_the_dependency_asked_for_ends_the_call_where_the_deadline_comes_f
 #[test]
 fn no_more_retries_are_made_than_the_budget_pays_for() {
     for order in [Seed, RetryOutside] {
-        let budget = BudgetConfig { ratio: 0.0, floor_per_second: 1.0 };
+        let budget = BudgetConfig { ratio: 0.0, floor_per_second: 0.1 };
         let plan = Plan::new(order).budgeted(3, 10, Some(budget));
         let world = plan.breaker(|config| config.consecutive_failures = Some(50)).build();
         let call = world.call(&[fails(5), fails(5)]);
         assert_eq!((call.end(), call.calls.len()), (End::Result, 2), "the second retry is not paid for");
         assert_eq!(world.call(&[fails(5)]).calls.len(), 1);
         assert_eq!(world.pipeline.retry_budget().map(|budget| budget.denied()), Some(2));
-        world.pass(1_000);
+        world.pass(10_000);
         assert_eq!(world.call(&[fails(5), ok(5)]).calls.len(), 2, "the floor runs on time");
     }
 }

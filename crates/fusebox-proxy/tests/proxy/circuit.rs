@@ -202,7 +202,7 @@ fn one_bad_endpoint_of_two_is_left_out_and_nobody_notices() {
     let (good, bad) = (Backend::status(200), Backend::status(500));
     let proxy = run(&service(
         &[good.address, bad.address],
-        "order = \"retry_outside\"\n[service.retry]\nmax_attempts = 2\nbudget = false\nbackoff = { base = \"1ms\", max = \"2ms\" }",
+        "order = \"retry_outside\"\n[service.retry]\nmax_attempts = 2\nbackoff = { base = \"1ms\", max = \"2ms\" }",
     ));
     for _ in 0..60 {
         assert_eq!(get(proxy.address, "/").status, 200);
