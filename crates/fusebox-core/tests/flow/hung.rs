@@ -1,6 +1,6 @@
 //! Calls that hang: told by the driver's timer, or seen by the breaker itself where there is none.
 
-use crate::world::{HANGS, Plan, World, fails, ok};
+use crate::world::{HANGS, Plan, World, fails, ms, ok};
 use fusebox_core::Outcome;
 use fusebox_core::breaker::{CircuitBreaker, State};
 use fusebox_core::flow::Flow;
@@ -119,10 +119,24 @@ fn a_shorter_slow_threshold_holds_for_the_watched_calls_in_flight() {
     let circuit: &CircuitBreaker = &world.circuits[0];
     let call = circuit.admit_watched(world.now()).expect("closed");
     let mut shorter = crate::world::brittle();
-    shorter.slow_call_duration = fusebox_core::breaker::Setting::Is(crate::world::ms(20));
+    shorter.slow_call_duration = fusebox_core::breaker::Setting::Is(ms(20));
     circuit.reconfigure(shorter.check(None).expect("works"), world.now());
     world.pass(20);
     assert_eq!(world.seen(0).hung, 1);
     circuit.settle_watched(call, Outcome::Success, world.now());
     assert_eq!(world.seen(0).hung, 0);
+}
+
+#[test]
+fn a_probe_that_waits_for_its_own_caller_gives_its_place_back_and_one_that_hangs_fails() {
+    for (excused, state, ignored) in [(280, State::HalfOpen, 1), (10, State::Open, 0)] {
+        let world = Plan::new(Seed).build();
+        world.half_open(0);
+        let mut call = world.begin(&[ok(1_000)]);
+        world.run_for(&mut call, 280);
+        call.flow.as_mut().expect("not abandoned").excuse(ms(excused));
+        world.run_for(&mut call, 20);
+        let seen = world.seen(0);
+        assert_eq!((seen.state, seen.probes.in_flight, seen.totals.ignored), (state, 0, ignored));
+    }
 }

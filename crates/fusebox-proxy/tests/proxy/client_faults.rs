@@ -169,3 +169,31 @@ fn a_client_that_does_not_read_is_let_go() {
     eventually("a closed socket", || if backend.closed() == 1 { Ok(()) } else { Err("open".into()) });
     proxy.settles_at((0, 0, 0, 1));
 }
+
+#[test]
+fn a_probe_whose_client_is_slow_gives_its_place_back_and_says_nothing() {
+    let backend = Backend::status(500);
+    let proxy = before(
+        backend.address,
+        "retry = false\ncall_timeout = \"200ms\"\n[service.breaker]\nconsecutive_failures = 5\n\
+         wait_in_open = { fixed = \"50ms\", jitter = 0 }",
+    );
+    for _ in 0..5 {
+        get(proxy.address, "/");
+    }
+    backend.turn_to(200);
+    eventually("half-open", || match proxy.state() {
+        fusebox::breaker::State::HalfOpen => Ok(()),
+        other => Err(other.to_string()),
+    });
+    let mut client = Client::connect(proxy.address);
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 50\r\n\r\n");
+    for _ in 0..50 {
+        client.send("x");
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(client.read().status, 200);
+    proxy.settles_at((0, 5, 1, 0));
+    let probes = proxy.circuit("s").probes;
+    assert_eq!((proxy.state(), probes.in_flight, probes.bad), (fusebox::breaker::State::HalfOpen, 0, 0));
+}

@@ -41,7 +41,7 @@ fn a_hanging_connect_is_504_after_its_own_timeout() {
 #[test]
 fn a_name_without_an_address_is_502() {
     let text = "retry = false\nendpoints = [\"http://no-such-host.invalid:80\"]";
-    let proxy = crate::support::run(&format!(
+    let proxy = run(&format!(
         "[[service]]\nname = \"s\"\nmatch = {{ path_prefix = \"/\" }}\n{text}\n[limits]\nconnect_timeout = \"10s\""
     ));
     let answer = get(proxy.address, "/");
