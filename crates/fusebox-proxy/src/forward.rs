@@ -8,6 +8,7 @@ use crate::lane::{Fuses, Lane};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::upload::ClientFault;
+use crate::wall;
 use fusebox::{CircuitBreaker, Failure, Outcome, Time, Verdict, classify};
 use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
 use http::header::RETRY_AFTER;
@@ -151,8 +152,9 @@ impl<'a> Walk<'a> {
                     return Verdict::REFUSED;
                 }
                 let asked = head.response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+                let asked = asked.map(wall::in_seconds);
                 match (
-                    classify::http(head.response.status().as_u16(), asked).outcome,
+                    classify::http(head.response.status().as_u16(), asked.as_deref()).outcome,
                     self.lane.route.lenient,
                 ) {
                     (Outcome::Failure(Failure::Overloaded { .. }), true)

@@ -76,15 +76,22 @@ impl<T, E> Classify<T, Error<E>> for Nested {
 /// 5xx is a failure.
 ///
 /// `retry_after` is the header's value; seconds (RFC 9110 §10.2.3) are understood, dates are taken for "no wait named",
-/// because a date means nothing without a wall clock.
+/// because a date means nothing without a wall clock. The proxy has one, and turns dates into seconds first.
 pub fn http(status: u16, retry_after: Option<&str>) -> Verdict {
-    let wait = || retry_after.and_then(|value| value.trim().parse::<u32>().ok()).unwrap_or(0);
+    let wait = || retry_after.map_or(0, seconds);
     match status {
         429 => Verdict::failure(Failure::Overloaded { retry_after_secs: wait() }),
         503 if retry_after.is_some() => Verdict::failure(Failure::Overloaded { retry_after_secs: wait() }),
         500.. => Verdict::failure(Failure::Status(status)),
         _ => Verdict::SUCCESS,
     }
+}
+
+/// Whole seconds; what is too large is the largest there is, and what is no number names no wait.
+fn seconds(value: &str) -> u32 {
+    let value = value.trim();
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { value.parse().unwrap_or(u32::MAX) } else { 0 }
 }
 
 #[cfg(test)]
@@ -124,6 +131,7 @@ mod tests {
         assert_eq!(http(429, Some("7")).outcome, overloaded(7));
         assert_eq!(http(503, Some(" 120 ")).outcome, overloaded(120));
         assert_eq!(http(503, Some("Fri, 31 Dec 1999 23:59:59 GMT")).outcome, overloaded(0));
-        assert_eq!(http(503, Some("99999999999999999999")).outcome, overloaded(0));
+        assert_eq!(http(503, Some("99999999999999999999")).outcome, overloaded(u32::MAX));
+        assert_eq!(http(503, Some("-1")).outcome, overloaded(0));
     }
 }
