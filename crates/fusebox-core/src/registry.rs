@@ -23,6 +23,8 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Registry<T> {
     most: usize,
+    /// The name of the circuit that newcomers share.
+    other: Arc<str>,
     circuits: Mutex<Circuits<T>>,
     turned_away: AtomicU64,
 }
@@ -55,15 +57,20 @@ impl Entry for Arc<CircuitBreaker> {
 impl<T: Entry> Registry<T> {
     /// An empty registry for at most `most` circuits, the shared one not counted.
     pub fn new(most: usize) -> Self {
+        Registry::sharing(most, OTHER)
+    }
+
+    /// As [`new`](Self::new), with a name of its own for the circuit that newcomers share.
+    pub fn sharing(most: usize, other: &str) -> Self {
         let circuits = Circuits { named: BTreeMap::new(), other: None, search_again: Time::ZERO };
-        Registry { most, circuits: Mutex::new(circuits), turned_away: AtomicU64::new(0) }
+        Registry { most, other: other.into(), circuits: Mutex::new(circuits), turned_away: AtomicU64::new(0) }
     }
 
     /// The circuit with this name; made by `make` if there is none, with the name it is to have.
     pub fn circuit(&self, name: &str, now: Time, make: impl FnOnce(&str) -> T) -> T {
         let mut circuits = lock(&self.circuits);
-        if name == OTHER {
-            return circuits.shared(make);
+        if name == &*self.other {
+            return circuits.shared(name, make);
         }
         if let Some(entry) = circuits.named.get(name) {
             return entry.clone();
@@ -74,25 +81,30 @@ impl<T: Entry> Registry<T> {
             return entry;
         }
         self.turned_away.fetch_add(1, Relaxed);
-        circuits.shared(make)
+        circuits.shared(&self.other, make)
     }
 
     /// The circuit with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<T> {
         let circuits = lock(&self.circuits);
-        circuits.named.get(name).cloned().or_else(|| circuits.other.clone().filter(|_| name == OTHER))
+        circuits.named.get(name).cloned().or_else(|| circuits.other.clone().filter(|_| name == &*self.other))
     }
 
     /// Every circuit, by name.
     pub fn all(&self) -> Vec<(Arc<str>, T)> {
         let circuits = lock(&self.circuits);
-        let other = circuits.other.iter().map(|entry| (OTHER.into(), entry.clone()));
+        let other = circuits.other.iter().map(|entry| (self.other.clone(), entry.clone()));
         circuits.named.iter().map(|(name, entry)| (name.clone(), entry.clone())).chain(other).collect()
     }
 
     /// Calls that had to share the circuit of newcomers.
     pub fn turned_away(&self) -> u64 {
         self.turned_away.load(Relaxed)
+    }
+
+    /// The name of the circuit that newcomers share.
+    pub fn other(&self) -> &str {
+        &self.other
     }
 
     /// The most circuits there can be, the shared one not counted.
@@ -103,8 +115,8 @@ impl<T: Entry> Registry<T> {
 
 impl<T: Entry> Circuits<T> {
     /// The circuit of newcomers. Whoever asks for it by its name gets it too: no two circuits have one name.
-    fn shared(&mut self, make: impl FnOnce(&str) -> T) -> T {
-        self.other.get_or_insert_with(|| make(OTHER)).clone()
+    fn shared(&mut self, name: &str, make: impl FnOnce(&str) -> T) -> T {
+        self.other.get_or_insert_with(|| make(name)).clone()
     }
 
     /// Lets go of idle circuits; whether there is room now.

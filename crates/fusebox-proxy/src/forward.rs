@@ -39,7 +39,7 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     let Some(lane) = session.worker.lane(host, request.uri().path()) else {
         return answer::no_route(session);
     };
-    let fuses = lane.fuses(request.headers(), &session.worker.registry);
+    let fuses = lane.fuses(request.headers());
     let mut source = Source::of(request, session);
     let mut walk = Walk::new(session, &lane, fuses, source.replayable);
     let mut last = None;

@@ -31,6 +31,8 @@ pub(crate) struct Route {
     settings: Arc<Settings>,
     key: Option<Key>,
     circuits: Vec<CircuitBreaker>,
+    /// Where the circuits of each endpoint's keys are.
+    keyed: Vec<Registry>,
 }
 
 /// An endpoint, as calls need it.
@@ -107,7 +109,8 @@ impl Routes {
     pub(crate) fn most_circuits(plan: &Plan) -> usize {
         let routes = plan.services.iter().flat_map(|service| {
             service.routes.iter().map(|route| match route.policies.breaker_key {
-                Some(_) => route.policies.max_circuits,
+                // Each endpoint's keys are in a part of their own.
+                Some(_) => 0,
                 None => service.endpoints.len(),
             })
         });
@@ -143,6 +146,8 @@ impl Route {
         registry: &Registry,
     ) -> Self {
         let settings = Arc::new(policies.breaker.clone());
+        let part = |at: &Target| registry.part(&format!("{}[other]", at.circuit), policies.max_circuits);
+        let keyed = policies.breaker_key.iter().flat_map(|_| endpoints.iter().map(part)).collect();
         let name: Arc<str> = service.name.as_str().into();
         let circuits = match policies.breaker_key {
             Some(_) => Vec::new(),
@@ -159,6 +164,7 @@ impl Route {
             settings,
             key: policies.breaker_key.clone(),
             circuits,
+            keyed,
         }
     }
 }
@@ -177,24 +183,24 @@ impl Lane {
     }
 
     /// The circuits before a call with these headers.
-    pub(crate) fn fuses(&self, headers: &HeaderMap, registry: &Registry) -> Fuses {
+    pub(crate) fn fuses(&self, headers: &HeaderMap) -> Fuses {
         match (&self.fixed, &self.route.key) {
             (Some(fuses), _) => fuses.clone(),
-            (None, Some(Key::Header(name))) => self.keyed(headers.get(name), registry),
+            (None, Some(Key::Header(name))) => self.keyed(headers.get(name)),
             (None, None) => Fuses(self.route.circuits.clone().into()),
         }
     }
 
-    fn keyed(&self, value: Option<&HeaderValue>, registry: &Registry) -> Fuses {
+    fn keyed(&self, value: Option<&HeaderValue>) -> Fuses {
         let key = value.map_or(Cow::Borrowed(NO_KEY), |value| String::from_utf8_lossy(value.as_bytes()));
         let mut end = key.len().min(LONGEST_KEY);
         while !key.is_char_boundary(end) {
             end -= 1;
         }
         let (key, route) = (&key[..end], &self.route);
-        let circuit = |at: &Target| {
-            registry.circuit_of(&format!("{}[{key}]", at.circuit), &route.service, &route.settings)
+        let circuit = |(at, part): (&Target, &Registry)| {
+            part.circuit_of(&format!("{}[{key}]", at.circuit), &route.service, &route.settings)
         };
-        Fuses(route.endpoints.iter().map(circuit).collect())
+        Fuses(route.endpoints.iter().zip(&route.keyed).map(circuit).collect())
     }
 }

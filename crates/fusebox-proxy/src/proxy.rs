@@ -101,13 +101,15 @@ impl Proxy {
         let journal =
             Journal::start(options.journal.unwrap_or_else(to_stderr)).map_err(StartError::Thread)?;
         journal.follow(&registry);
+        // On a thread of its own: with many circuits to look at, no worker should.
+        registry.start_timer();
         let operators = Admin::new(registry.clone());
         let routes = Arc::new(Routes::new(&plan, &registry));
         let operators = operators.with_budgets(routes.pipelines());
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
             routes,
-            registry: registry.clone(),
+            clock: registry.clock().clone(),
             places: Arc::new(Semaphore::new(plan.limits.max_connections)),
             limits: plan.limits,
             stop,
@@ -128,7 +130,7 @@ impl Proxy {
             let own = listeners.iter_mut().filter_map(Vec::pop).collect();
             let (shared, rng) = (shared.clone(), SharedRng::new(rng.fork()));
             // If this fails, the proxy is dropped, which stops those that run.
-            let run = move || worker::run(shared, own, rng, index == 0);
+            let run = move || worker::run(shared, own, rng);
             proxy.workers.push(spawn(&format!("fusebox-{index}"), run)?);
         }
         if let Some(listener) = admin {

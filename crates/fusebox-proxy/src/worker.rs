@@ -9,7 +9,7 @@ use crate::guests::Guests;
 use crate::lane::{Lane, Routes};
 use crate::pool::Pool;
 use crate::session;
-use fusebox::{Clock, Registry, Time};
+use fusebox::{Clock, Time};
 use fusebox_core::SharedRng;
 use std::io;
 use std::net::TcpListener;
@@ -21,8 +21,6 @@ use tokio::task::{LocalSet, spawn_local};
 
 /// How often idle connections are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
-/// A circuit that opened since is noticed after this long at most.
-const TICK: Duration = Duration::from_millis(50);
 /// How long accepting rests when the process has run out of something.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -30,7 +28,7 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
-    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) places: Arc<Semaphore>,
     /// The grace, once the proxy is to stop.
@@ -40,7 +38,6 @@ pub(crate) struct Shared {
 /// What one worker's tasks share.
 pub(crate) struct Worker {
     lanes: Vec<Rc<Lane>>,
-    pub(crate) registry: Registry,
     pub(crate) rng: SharedRng,
     pub(crate) limits: Limits,
     pub(crate) pool: Pool,
@@ -67,19 +64,12 @@ impl Worker {
     }
 }
 
-/// Serves `listeners` until told to stop. Only the first worker drives the circuits' timers. Answers how many
-/// connections had to be cut off.
-pub(crate) fn run(
-    shared: Shared,
-    listeners: Vec<TcpListener>,
-    rng: SharedRng,
-    first: bool,
-) -> io::Result<usize> {
+/// Serves `listeners` until told to stop. Answers how many connections had to be cut off.
+pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>, rng: SharedRng) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Rc::new(Worker {
         lanes: shared.routes.routes.iter().map(|route| Rc::new(Lane::new(route))).collect(),
-        clock: shared.registry.clock().clone(),
-        registry: shared.registry.clone(),
+        clock: shared.clock,
         rng,
         limits: shared.limits.clone(),
         pool: Pool::new(shared.routes.pools),
@@ -88,9 +78,6 @@ pub(crate) fn run(
     });
     let local = LocalSet::new();
     let cut_off = local.block_on(&runtime, async move {
-        if first {
-            spawn_local(tick(shared.registry));
-        }
         spawn_local(sweep(worker.clone()));
         let mut accepting = Vec::new();
         for listener in listeners {
@@ -141,14 +128,6 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, places: A
 fn is_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// Makes what is due in the circuits happen on time, without traffic.
-async fn tick(registry: Registry) {
-    loop {
-        let next = registry.tick().unwrap_or(TICK);
-        pause(next.clamp(Duration::from_millis(1), TICK)).await;
-    }
 }
 
 async fn sweep(worker: Rc<Worker>) {

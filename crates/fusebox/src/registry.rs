@@ -27,7 +27,9 @@ struct Shared {
     config: Config,
     clock: Clock,
     rng: SharedRng,
-    listeners: RwLock<Vec<Listener>>,
+    listeners: Arc<RwLock<Vec<Listener>>>,
+    /// Bounded parts, each with newcomers of its own.
+    parts: RwLock<Vec<Registry>>,
     timer: OnceLock<()>,
 }
 
@@ -50,14 +52,43 @@ impl Default for Registry {
 impl Registry {
     /// A registry of at most `most` circuits, all on `clock`, with jitter from `rng`.
     pub fn with_clock(most: usize, clock: Clock, rng: Rng) -> Self {
+        Registry::assemble(registry::Registry::new(most), clock, rng, Arc::default())
+    }
+
+    fn assemble(
+        circuits: registry::Registry<CircuitBreaker>,
+        clock: Clock,
+        rng: Rng,
+        listeners: Arc<RwLock<Vec<Listener>>>,
+    ) -> Self {
         Registry(Arc::new(Shared {
-            circuits: registry::Registry::new(most),
+            circuits,
             config: Config::default(),
             clock,
             rng: SharedRng::new(rng),
-            listeners: RwLock::default(),
+            listeners,
+            parts: RwLock::default(),
             timer: OnceLock::new(),
         }))
+    }
+
+    /// A part of this registry for at most `most` circuits, with a circuit named `other` for its own newcomers: names
+    /// that one user makes up crowd out nobody else's. The same `other` is the same part. Its circuits show in
+    /// [`all`](Self::all) and its events are heard here.
+    pub fn part(&self, other: &str, most: usize) -> Registry {
+        let mut parts = self.0.parts.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = parts.iter().find(|part| part.0.circuits.other() == other) {
+            return part.clone();
+        }
+        let circuits = registry::Registry::sharing(most, other);
+        let (clock, rng) = (self.0.clock.clone(), self.0.rng.fork());
+        let part = Registry::assemble(circuits, clock, rng, self.0.listeners.clone());
+        parts.push(part.clone());
+        part
+    }
+
+    fn parts(&self) -> Vec<Registry> {
+        self.0.parts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The process's own registry.
@@ -102,17 +133,18 @@ impl Registry {
 
     /// The circuit with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<CircuitBreaker> {
-        self.0.circuits.find(name)
+        self.0.circuits.find(name).or_else(|| self.parts().iter().find_map(|part| part.find(name)))
     }
 
     /// Every circuit, by name.
     pub fn all(&self) -> Vec<CircuitBreaker> {
-        self.0.circuits.all().into_iter().map(|(_, circuit)| circuit).collect()
+        let own = self.0.circuits.all().into_iter().map(|(_, circuit)| circuit);
+        own.chain(self.parts().iter().flat_map(Registry::all)).collect()
     }
 
     /// Calls that had to share the circuit of newcomers because the registry was full.
     pub fn turned_away(&self) -> u64 {
-        self.0.circuits.turned_away()
+        self.0.circuits.turned_away() + self.parts().iter().map(Registry::turned_away).sum::<u64>()
     }
 
     /// The clock all circuits run on.
@@ -125,6 +157,11 @@ impl Registry {
     /// so that events come on time without traffic.
     pub fn on_event(&self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) {
         self.subscribe(Arc::new(listener));
+        self.start_timer();
+    }
+
+    /// Starts the timer thread, once: what is due happens on time without traffic. It ends with the registry.
+    pub fn start_timer(&self) {
         self.0.timer.get_or_init(|| {
             let shared = Arc::downgrade(&self.0);
             timer::start(move || shared.upgrade().map(|shared| Registry(shared).tick()));
@@ -134,9 +171,7 @@ impl Registry {
     /// As [`on_event`](Self::on_event), without a timer thread, for drivers that call [`tick`](Self::tick) themselves.
     pub fn subscribe(&self, listener: Listener) {
         let mut listeners = self.0.listeners.write().unwrap_or_else(PoisonError::into_inner);
-        for (_, circuit) in self.0.circuits.all() {
-            listen(&circuit, &listener);
-        }
+        self.all().iter().for_each(|circuit| listen(circuit, &listener));
         listeners.push(listener);
     }
 
@@ -145,7 +180,7 @@ impl Registry {
     pub fn tick(&self) -> Option<std::time::Duration> {
         let now = self.0.clock.now();
         let mut next = Time::NEVER;
-        for (_, circuit) in self.0.circuits.all() {
+        for circuit in self.all() {
             let core = circuit.core();
             if core.next_due() <= now {
                 core.tick(now);

@@ -1,6 +1,6 @@
 //! Bounds on what clients can take.
 
-use crate::support::{Backend, Client, before, eventually, get};
+use crate::support::{Backend, Client, before, eventually, get, run};
 
 #[test]
 fn half_a_head_is_408_and_silence_just_closes() {
@@ -109,4 +109,28 @@ fn an_answer_reaches_a_client_that_is_still_sending() {
     client.send(format!("GET / HTTP/1.1\r\nHost: test\r\nX-A: {}\r\n\r\n", "x".repeat(4_000_000)));
     assert_eq!(client.read().status, 431);
     assert_eq!(backend.reached(), 5);
+}
+
+#[test]
+fn keys_made_up_for_one_service_crowd_out_no_other_services_keys() {
+    let (bad, good) = (Backend::status(500), Backend::status(200));
+    let keyed = |name: &str, address: std::net::SocketAddr| {
+        format!(
+            "[[service]]\nname = \"{name}\"\nmatch = {{ path_prefix = \"/{name}\" }}\nendpoints = [\"http://{address}\"]\n\
+             retry = false\n[service.breaker]\nkey = \"header:x-tenant\"\nmax_circuits = 3\n"
+        )
+    };
+    let proxy = run(&format!("{}{}", keyed("bad", bad.address), keyed("good", good.address)));
+    let ask = |service: &str, tenant: usize| {
+        let mut client = Client::connect(proxy.address);
+        client.send(format!("GET /{service} HTTP/1.1\r\nHost: test\r\nX-Tenant: {tenant}\r\n\r\n"));
+        client.read().status
+    };
+    // Three tenants have circuits of their own; twelve more share one, which opens.
+    (0..15).for_each(|tenant| assert!(matches!(ask("bad", tenant), 500 | 503)));
+    assert_eq!(ask("bad", 99), 503);
+    assert_eq!(proxy.circuit("bad[other]").totals.success, 0);
+    (0..15).for_each(|tenant| assert_eq!(ask("good", tenant), 200));
+    assert_eq!(proxy.circuit("good[2]").totals.success, 1);
+    assert_eq!(proxy.circuit("good[other]").totals.success, 12);
 }
