@@ -10,7 +10,6 @@ mod output;
 mod run;
 mod signals;
 mod source;
-mod voice;
 
 use args::{Args, Command};
 use failure::Failure;

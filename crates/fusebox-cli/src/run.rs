@@ -6,10 +6,9 @@ use crate::look::{self, HEAD, QUIET};
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::source;
-use crate::voice::Voice;
 use fusebox_core::event::Event;
 use fusebox_proxy::config::Plan;
-use fusebox_proxy::{Options, Proxy};
+use fusebox_proxy::{Journal, Options, Proxy};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,16 +26,20 @@ pub(crate) fn run(run: &Run, output: Output) -> Result<(), Failure> {
         let mut signals = Signals::catch().map_err(no_runtime)?;
         let proxy = start(plan.clone())?;
         output.write(&banner(&plan, proxy.addresses(), proxy.admin_address()));
-        let voice =
-            Voice::start(output).map_err(|error| Failure::Run(format!("cannot start a thread: {error}")))?;
-        tell_events(&proxy, voice.clone());
+        let say = move |line: &str| {
+            output.say(line);
+        };
+        let journal = Journal::start(Arc::new(say))
+            .map_err(|error| Failure::Run(format!("cannot start a thread: {error}")))?;
+        tell_events(&proxy, journal.clone());
         signals.next().await;
         let grace = plan.limits.drain;
-        voice.say(format!("stopping: no new calls, those in flight get {grace:?}; once more stops at once"));
+        journal
+            .say(format!("stopping: no new calls, those in flight get {grace:?}; once more stops at once"));
         let (ended, end) = oneshot::channel();
         thread::spawn(move || ended.send(proxy.shutdown(grace)));
         tokio::select! {
-            Ok(cut_off) = end => stopped(cut_off, &voice),
+            Ok(cut_off) = end => stopped(cut_off, &journal),
             () = signals.next() => Err(Failure::Stopped),
         }
     })
@@ -47,23 +50,23 @@ pub(crate) fn start(plan: Plan) -> Result<Proxy, Failure> {
     Ok(Proxy::start_with(plan, Options { journal: Some(Arc::new(|_| {})), ..Options::default() })?)
 }
 
-fn stopped(cut_off: io::Result<usize>, voice: &Voice) -> Result<(), Failure> {
+fn stopped(cut_off: io::Result<usize>, journal: &Journal) -> Result<(), Failure> {
     match cut_off.map_err(|error| Failure::Run(format!("a worker of the proxy failed: {error}")))? {
-        0 => voice.say("stopped"),
-        more => voice.say(format!("stopped; {} cut off", look::count(more, "connection"))),
+        0 => journal.say("stopped"),
+        more => journal.say(format!("stopped; {} cut off", look::count(more, "connection"))),
     }
-    voice.finish();
+    journal.flush();
     Ok(())
 }
 
 /// A line for each event of each circuit.
-fn tell_events(proxy: &Proxy, voice: Voice) {
+fn tell_events(proxy: &Proxy, journal: Journal) {
     let clock = proxy.registry().clock().clone();
     let start = clock.now();
     let tell = move |circuit: &str, event: &Event| {
         if let Some(text) = look::event(event) {
             let since = look::seconds(clock.now().since(start));
-            voice.say(format!("{}  {circuit}  {text}", QUIET.paint(format!("{since:>9}"))));
+            journal.say(format!("{}  {circuit}  {text}", QUIET.paint(format!("{since:>9}"))));
         }
     };
     // The proxy makes what is due happen on time; it needs no timer thread besides.

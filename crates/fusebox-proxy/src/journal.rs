@@ -1,6 +1,6 @@
-//! A line for every change of a circuit.
+//! Lines about what happens, for every change of a circuit among them.
 //!
-//! Changes are told on whatever thread makes them, which may be a worker's. The lines are written by a thread of their
+//! Changes are told on whatever thread makes them, which may be a worker's. Lines are written by a thread of their
 //! own, so that a terminal or a pipe that takes nothing holds no call up; when too many wait, they are dropped and
 //! counted.
 
@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Takes a line, without its newline.
 pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Writes lines in the background.
+/// Writes lines in their order, in the background, and holds nobody up. Copies write to the same sink.
 #[derive(Clone, Debug)]
-pub(crate) struct Journal {
+pub struct Journal {
     lines: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
 }
@@ -35,8 +35,12 @@ enum Entry {
 }
 
 impl Journal {
-    /// Starts writing to `sink`.
-    pub(crate) fn start(sink: Sink) -> io::Result<Self> {
+    /// Starts writing to `sink`, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no thread to give.
+    pub fn start(sink: Sink) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(WAITING);
         let journal = Journal { lines, dropped: Arc::default() };
         let dropped = journal.dropped.clone();
@@ -45,20 +49,25 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Writes `line`, unless too many wait already.
+    pub fn say(&self, line: impl Into<String>) {
+        if self.lines.try_send(Entry::Line(line.into())).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
     /// Writes every change of every circuit.
     pub(crate) fn follow(&self, registry: &Registry) {
         let (clock, journal) = (registry.clock().clone(), self.clone());
         registry.subscribe(Arc::new(move |circuit, event| {
-            if let Some(line) = line(circuit, event, &clock)
-                && journal.lines.try_send(Entry::Line(line)).is_err()
-            {
-                journal.dropped.fetch_add(1, Relaxed);
+            if let Some(line) = line(circuit, event, &clock) {
+                journal.say(line);
             }
         }));
     }
 
     /// Waits, not for ever, until everything so far is written.
-    pub(crate) fn flush(&self) {
+    pub fn flush(&self) {
         let (done, written) = sync_channel(1);
         if self.lines.try_send(Entry::Flush(done)).is_ok() {
             let _ = written.recv_timeout(PATIENCE);

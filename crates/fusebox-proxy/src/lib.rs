@@ -40,5 +40,5 @@ mod wall;
 mod worker;
 
 pub use bind::StartError;
-pub use journal::Sink;
+pub use journal::{Journal, Sink};
 pub use proxy::{Options, Proxy, Stopper};
