@@ -17,11 +17,6 @@ impl Ratio {
     /// All of it.
     pub const ONE: Ratio = Ratio(1_000_000);
 
-    /// A ratio of `parts` per million; `None` above one million.
-    pub const fn from_ppm(parts: u32) -> Option<Self> {
-        if parts <= 1_000_000 { Some(Ratio(parts)) } else { None }
-    }
-
     /// A ratio of `percent` per cent; `None` above one hundred.
     pub const fn from_percent(percent: u32) -> Option<Self> {
         if percent <= 100 { Some(Ratio(percent * 10_000)) } else { None }

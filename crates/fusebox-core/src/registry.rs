@@ -106,11 +106,6 @@ impl<T: Entry> Registry<T> {
     pub fn other(&self) -> &str {
         &self.other
     }
-
-    /// The most circuits there can be, the shared one not counted.
-    pub fn most(&self) -> usize {
-        self.most
-    }
 }
 
 impl<T: Entry> Circuits<T> {

@@ -67,21 +67,11 @@ struct Walk<'a> {
     endpoint: usize,
     /// How much of the time it took was the client's.
     excused: Duration,
-    deadline: Time,
 }
 
 impl<'a> Walk<'a> {
     fn new(session: &'a Rc<Session>, lane: &'a Lane, fuses: Fuses, replayable: bool) -> Self {
-        let deadline = lane.route.deadline.map_or(Time::NEVER, |span| session.now() + span);
-        Walk {
-            session,
-            lane,
-            fuses,
-            flow: Flow::new(replayable),
-            endpoint: 0,
-            excused: Duration::ZERO,
-            deadline,
-        }
+        Walk { session, lane, fuses, flow: Flow::new(replayable), endpoint: 0, excused: Duration::ZERO }
     }
 
     fn next(&mut self, now: Time) -> Step {
@@ -151,18 +141,14 @@ impl<'a> Walk<'a> {
                 if is_nested_rejection(head) {
                     return Verdict::REFUSED;
                 }
+                let status = head.response.status();
+                if status == StatusCode::TOO_MANY_REQUESTS && self.lane.route.lenient {
+                    return Verdict::SUCCESS;
+                }
                 let asked = head.response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 let asked = asked.map(wall::in_seconds);
-                match (
-                    classify::http(head.response.status().as_u16(), asked.as_deref()).outcome,
-                    self.lane.route.lenient,
-                ) {
-                    (Outcome::Failure(Failure::Overloaded { .. }), true)
-                        if head.response.status().as_u16() == 429 =>
-                    {
-                        Verdict::SUCCESS
-                    }
-                    (Outcome::Failure(kind), _) => failure(kind, source.replayable),
+                match classify::http(status.as_u16(), asked.as_deref()).outcome {
+                    Outcome::Failure(kind) => failure(kind, source.replayable),
                     _ => Verdict::SUCCESS,
                 }
             }
@@ -177,17 +163,21 @@ impl<'a> Walk<'a> {
 
     /// The answer to the client, once the walk is over.
     fn answer(mut self, finish: Finish, last: Option<Result<Head, Fault>>) -> Response<Reply> {
+        let fallback = self.lane.route.fallback.as_ref().filter(|_| finish.fallback);
+        let last = match (fallback, last) {
+            (None, Some(Ok(head))) if finish.end == End::Result => return self.live(head),
+            (_, last) => last,
+        };
         let session = self.session;
         let circuit = match finish.end {
-            End::Rejected(rejection) => self.rejecting(rejection.retry_at).clone(),
-            _ => self.fuses.before(self.endpoint).clone(),
+            End::Rejected(rejection) => self.rejecting(rejection.retry_at),
+            _ => self.fuses.before(self.endpoint),
         };
-        if let (true, Some(fallback)) = (finish.fallback, &self.lane.route.fallback) {
+        if let Some(fallback) = fallback {
             self.discard(last);
             return answer::fallback(session, circuit.name(), fallback);
         }
         match (finish.end, last) {
-            (End::Result, Some(Ok(head))) => self.live(head),
             (End::Result, Some(Err(fault))) => answer::failed(session, circuit.name(), &fault),
             (End::DeadlineExceeded, _) => answer::deadline_exceeded(session, circuit.name()),
             (End::TimedOut | End::Result, _) => answer::timed_out(session, circuit.name()),
@@ -210,7 +200,7 @@ impl<'a> Walk<'a> {
             self.session.hold(tail, self.fuses.clone());
         }
         let pool = self.lane.route.endpoints[self.endpoint].pool;
-        let reply = Reply::live(incoming, head.link, pool, self.deadline, self.session.clone());
+        let reply = Reply::live(incoming, head.link, pool, self.flow.deadline(), self.session.clone());
         let mut response = Response::new(reply);
         *response.status_mut() = parts.status;
         *response.headers_mut() = parts.headers;

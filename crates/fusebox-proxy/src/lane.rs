@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderValue, Uri};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Longer keys share their circuit with all that begin alike: circuit names are kept and shown.
 const LONGEST_KEY: usize = 96;
@@ -23,7 +22,6 @@ pub(crate) struct Route {
     pub(crate) matches: Match,
     pub(crate) service: Arc<str>,
     pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) deadline: Option<Duration>,
     pub(crate) fallback: Option<Fallback>,
     /// Whether 429 says nothing against the dependency.
     pub(crate) lenient: bool,
@@ -157,7 +155,6 @@ impl Route {
             matches: matches.clone(),
             service: name,
             pipeline: Arc::new(Pipeline::new(policies.pipeline(endpoints.len()))),
-            deadline: policies.deadline,
             fallback: policies.fallback.clone(),
             lenient: policies.preset == Preset::Seed,
             endpoints,

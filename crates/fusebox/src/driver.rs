@@ -82,6 +82,12 @@ impl<P: Policies> Walk<P> {
         &self.policies
     }
 
+    /// When the call must be over.
+    #[cfg(feature = "tower")]
+    pub(crate) fn deadline(&self) -> Time {
+        self.flow.deadline()
+    }
+
     /// The next step, with the clock read anew; `reached` is a moment that a timer has proven to be past.
     #[inline(always)]
     pub(crate) fn next(&mut self, reached: Time) -> Step {

@@ -161,6 +161,11 @@ impl Flow {
         (self.cut_at, self.overdue_at) = (self.cut_at + span, self.overdue_at + span);
     }
 
+    /// When the call must be over; known once the walk has begun, [`Time::NEVER`] without a deadline.
+    pub fn deadline(&self) -> Time {
+        self.deadline
+    }
+
     /// Whether there is nothing to give back: the walk has not begun or is over, or it sleeps with nothing held.
     #[inline(always)]
     pub fn is_over(&self) -> bool {
@@ -170,12 +175,13 @@ impl Flow {
     /// The attempt in flight has come to this. What is told of another attempt comes too late to matter.
     #[inline(always)]
     pub fn told(&mut self, of: Try, verdict: Verdict) {
-        if matches!(self.at, At::Calling) && of.attempt == self.attempts {
-            self.at = At::Outward(Carried::Verdict(verdict));
+        if of.attempt == self.attempts {
+            self.broke(verdict);
         }
     }
 
     /// The attempt in flight, whichever it is, has come to this.
+    #[inline(always)]
     pub fn broke(&mut self, verdict: Verdict) {
         if matches!(self.at, At::Calling) {
             self.at = At::Outward(Carried::Verdict(verdict));

@@ -47,7 +47,7 @@ pin_project! {
         until: Time,
         walk: Walk<Fuse<K>>,
         replay: R,
-        limits: Limits,
+        attempts: u32,
         spare: Option<(S, Request)>,
         last: Option<Result<S::Response, S::Error>>,
     }
@@ -73,25 +73,13 @@ enum At {
     Over,
 }
 
-/// What of the pipeline the driver itself must know.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    attempts: u32,
-    deadline: Time,
-}
-
-impl Limits {
-    fn of(pipeline: &Pipeline, replayable: bool, now: impl Fn() -> Time) -> Self {
-        let mut limits = Limits { attempts: 1, deadline: Time::NEVER };
-        for stage in pipeline.stages().iter().filter(|_| replayable) {
-            match stage {
-                Stage::Retry { settings, .. } => limits.attempts = settings.config().max_attempts,
-                Stage::Deadline(span) => limits.deadline = now().plus_nanos(*span),
-                _ => {}
-            }
-        }
-        limits
-    }
+/// How many attempts a call can come to.
+fn most_attempts(pipeline: &Pipeline, replayable: bool) -> u32 {
+    let attempts = pipeline.stages().iter().find_map(|stage| match stage {
+        Stage::Retry { settings, .. } => Some(settings.config().max_attempts),
+        _ => None,
+    });
+    attempts.filter(|_| replayable).unwrap_or(1)
 }
 
 impl<S, Request, K, R> FuseFuture<S, Request, K, R>
@@ -104,9 +92,7 @@ where
         let replayable = replay.may(&request);
         let mut walk = Walk::timed(fuse, replayable);
         let step = walk.next(Time::ZERO);
-        // Read after the walk began: its own deadline is this one or earlier.
-        let limits =
-            Limits::of(walk.policies().pipeline(), replayable, || walk.policies().circuit().clock().now());
+        let attempts = most_attempts(walk.policies().pipeline(), replayable);
         let mut begun = FuseFuture {
             future: None,
             at: At::Turn,
@@ -114,13 +100,13 @@ where
             until: Time::ZERO,
             walk,
             replay,
-            limits,
+            attempts,
             spare: None,
             last: None,
         };
         match step {
             Step::Call(attempt) => {
-                if attempt.attempt < limits.attempts {
+                if attempt.attempt < attempts {
                     begun.spare = begun.replay.copy(service, &request);
                 }
                 begun.future = Some(begun.walk.inside(|| service.call(request)));
@@ -170,7 +156,7 @@ where
                 At::Sleeping => {
                     ready!(rung(this.alarm.as_mut(), cx));
                     *this.at = At::Readying { since: *this.until, begun: None };
-                    this.alarm.set(timer(this.walk.policies().circuit().clock(), this.limits.deadline));
+                    this.alarm.set(timer(this.walk.policies().circuit().clock(), this.walk.deadline()));
                     continue;
                 }
                 At::Readying { since, begun } => {
@@ -188,7 +174,7 @@ where
                             if begun.is_some() {
                                 this.walk.excuse(since);
                             }
-                            this.limits.deadline
+                            this.walk.deadline()
                         }
                         Some(Poll::Ready(Err(_))) | None => {
                             *this.at = At::Over;
@@ -200,7 +186,7 @@ where
                     let Some((mut service, request)) = this.spare.take() else {
                         unreachable!("a further attempt has been made ready")
                     };
-                    if attempt.attempt < this.limits.attempts {
+                    if attempt.attempt < *this.attempts {
                         *this.spare = this.replay.copy(&service, &request);
                     }
                     this.future.set(Some(this.walk.inside(|| service.call(request))));
@@ -217,7 +203,7 @@ where
                 Step::Call(attempt) => {
                     let clock = this.walk.policies().circuit().clock();
                     *this.at = At::Readying { since: clock.now(), begun: Some(attempt) };
-                    this.alarm.set(timer(clock, this.limits.deadline));
+                    this.alarm.set(timer(clock, this.walk.deadline()));
                 }
                 Step::Cancel(_) => {
                     this.future.set(None);
