@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+mod ask;
 pub mod breaker;
 pub mod event;
 pub mod flow;
@@ -28,6 +29,7 @@ mod rng;
 mod sync;
 mod time;
 
+pub use ask::{Ask, Priority};
 pub use outcome::{Failure, Outcome, Verdict};
 pub use ratio::Ratio;
 pub use rejection::{Reason, Rejection};

@@ -126,6 +126,17 @@ impl Verdict {
 pub enum Source {
     /// The dependency itself.
     Live,
+    /// A kept answer that is still fresh.
+    Cached,
+    /// A kept answer that is past its time.
+    Stale {
+        /// How long ago it was live.
+        age: Duration,
+    },
+    /// Another service or endpoint.
+    Alternative,
+    /// Another region.
+    OtherRegion,
     /// A default value or function.
     Default,
 }

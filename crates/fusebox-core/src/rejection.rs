@@ -10,7 +10,7 @@ pub struct Rejection {
     pub reason: Reason,
     /// The earliest moment at which the same call may be admitted; [`Time::NEVER`] if none is known.
     pub retry_at: Time,
-    /// The epoch of the circuit that refused. Ask [`last_trip`](crate::breaker::CircuitBreaker::last_trip) for
+    /// The epoch of the circuit that refused; 0 from every other policy. Ask [`last_trip`](crate::breaker::CircuitBreaker::last_trip) for
     /// the rule and its numbers.
     pub epoch: u64,
 }
@@ -26,15 +26,44 @@ pub enum Reason {
     HalfOpenFull,
     /// An operator holds the circuit open.
     ForcedOpen,
+    /// The circuit has closed and lets a growing share through; this call was not in it.
+    Recovering,
+    /// The quota is used up.
+    RateLimited,
+    /// Every place is taken, and so is every place in the queue.
+    BulkheadFull,
+    /// No place came free within the longest wait.
+    BulkheadTimeout,
+    /// The places that are left are kept for calls of a higher priority.
+    Shed,
+    /// One key's calls hold as many places as one key may.
+    KeyFull,
+    /// The dependency refuses so many calls that this one was not sent.
+    Throttled,
+    /// No endpoint is fit for the call.
+    NoEndpoint,
 }
 
 impl Reason {
+    /// Whether a circuit breaker refused, not another policy.
+    pub const fn is_breaker(self) -> bool {
+        matches!(self, Reason::Open | Reason::HalfOpenFull | Reason::ForcedOpen | Reason::Recovering)
+    }
+
     /// The reason as it stands in headers, labels and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Reason::Open => "open",
             Reason::HalfOpenFull => "half_open_full",
             Reason::ForcedOpen => "forced_open",
+            Reason::Recovering => "recovering",
+            Reason::RateLimited => "rate_limited",
+            Reason::BulkheadFull => "bulkhead_full",
+            Reason::BulkheadTimeout => "bulkhead_timeout",
+            Reason::Shed => "shed",
+            Reason::KeyFull => "key_full",
+            Reason::Throttled => "throttled",
+            Reason::NoEndpoint => "no_endpoint",
         }
     }
 }
@@ -45,7 +74,22 @@ impl fmt::Display for Reason {
             Reason::Open => "the circuit is open",
             Reason::HalfOpenFull => "the circuit is half-open and its probes are all in flight",
             Reason::ForcedOpen => "the circuit is held open by an operator",
+            Reason::Recovering => "the circuit has just closed and admits a growing share",
+            Reason::RateLimited => "the rate limit is reached",
+            Reason::BulkheadFull => "every place and every place in the queue is taken",
+            Reason::BulkheadTimeout => "no place came free in time",
+            Reason::Shed => "the places left are kept for calls of a higher priority",
+            Reason::KeyFull => "this key's calls hold as many places as one key may",
+            Reason::Throttled => "the dependency refuses too many calls already",
+            Reason::NoEndpoint => "no endpoint is fit for the call",
         })
+    }
+}
+
+impl Rejection {
+    /// A refusal by a policy that is no circuit.
+    pub const fn of(reason: Reason, retry_at: Time) -> Self {
+        Rejection { reason, retry_at, epoch: 0 }
     }
 }
 
