@@ -87,6 +87,56 @@ pub fn http(status: u16, retry_after: Option<&str>) -> Verdict {
     }
 }
 
+/// What a gRPC status says about the dependency that sent it. `code` is its number: `status.code() as u32` in tonic.
+///
+/// A code that names a fault of the caller or of its data is a success: the dependency did its work. So are `ABORTED`,
+/// a lost race that only the caller can begin anew, and `UNIMPLEMENTED`, since more health brings no method. The rest are
+/// failures, told as the HTTP status that `google/rpc/code.proto` gives for the code; codes that are not assigned count
+/// as `UNKNOWN`. `CANCELLED` says nothing of the dependency.
+///
+/// `pushback` is the value of the metadata key `grpc-retry-pushback-ms` (gRPC proposal A6): the milliseconds to wait, and
+/// a negative number, or none at all, asks not to be called again. `RESOURCE_EXHAUSTED`, and `UNAVAILABLE` with a
+/// pushback, mean overload.
+///
+/// ```
+/// use fusebox::{Failure, Verdict, classify};
+///
+/// const NOT_FOUND: u32 = 5;
+/// const UNAVAILABLE: u32 = 14;
+/// assert_eq!(classify::grpc(NOT_FOUND, None), Verdict::SUCCESS);
+/// assert_eq!(classify::grpc(UNAVAILABLE, None), Verdict::failure(Failure::Status(503)));
+/// let overloaded = Failure::Overloaded { retry_after_secs: 2 };
+/// assert_eq!(classify::grpc(UNAVAILABLE, Some("1500")), Verdict::failure(overloaded));
+/// ```
+pub fn grpc(code: u32, pushback: Option<&str>) -> Verdict {
+    const CANCELLED: u32 = 1;
+    const DEADLINE_EXCEEDED: u32 = 4;
+    const RESOURCE_EXHAUSTED: u32 = 8;
+    const UNAVAILABLE: u32 = 14;
+    const DATA_LOSS: u32 = 15;
+    const SUCCESSES: [u32; 10] = [0, 3, 5, 6, 7, 9, 10, 11, 12, 16];
+
+    let wait = pushback.map(|millis| millis.trim().parse::<u32>());
+    let overloaded = || {
+        let millis = wait.as_ref().and_then(|wait| wait.as_ref().ok());
+        Failure::Overloaded { retry_after_secs: millis.map_or(0, |millis| millis.div_ceil(1_000)) }
+    };
+    let kind = match code {
+        CANCELLED => return Verdict::IGNORED,
+        _ if SUCCESSES.contains(&code) => return Verdict::SUCCESS,
+        DEADLINE_EXCEEDED => Failure::Timeout,
+        RESOURCE_EXHAUSTED => overloaded(),
+        UNAVAILABLE if pushback.is_some() => overloaded(),
+        UNAVAILABLE => Failure::Status(503),
+        _ => Failure::Status(500),
+    };
+    match wait {
+        Some(Err(_)) => Verdict::final_failure(kind),
+        _ if code == DATA_LOSS => Verdict::final_failure(kind),
+        _ => Verdict::failure(kind),
+    }
+}
+
 /// Whole seconds; what is too large is the largest there is, and what is no number names no wait.
 fn seconds(value: &str) -> u32 {
     let value = value.trim();
@@ -133,5 +183,33 @@ mod tests {
         assert_eq!(http(503, Some("Fri, 31 Dec 1999 23:59:59 GMT")).outcome, overloaded(0));
         assert_eq!(http(503, Some("99999999999999999999")).outcome, overloaded(u32::MAX));
         assert_eq!(http(503, Some("-1")).outcome, overloaded(0));
+    }
+
+    #[test]
+    fn a_grpc_code_blames_the_caller_or_the_dependency() {
+        for success in [0, 3, 5, 6, 7, 9, 10, 11, 12, 16] {
+            assert_eq!(grpc(success, None), Verdict::SUCCESS, "{success}");
+        }
+        assert_eq!(grpc(1, None), Verdict::IGNORED);
+        assert_eq!(grpc(4, None), Verdict::failure(Failure::Timeout));
+        assert_eq!(grpc(8, None), Verdict::failure(Failure::Overloaded { retry_after_secs: 0 }));
+        for (code, status) in [(2, 500), (13, 500), (14, 503), (17, 500), (u32::MAX, 500)] {
+            assert_eq!(grpc(code, None), Verdict::failure(Failure::Status(status)), "{code}");
+        }
+        assert_eq!(grpc(15, None), Verdict::final_failure(Failure::Status(500)), "what is lost stays lost");
+    }
+
+    #[test]
+    fn a_grpc_pushback_is_waited_for_or_ends_it() {
+        let overloaded = |retry_after_secs| Failure::Overloaded { retry_after_secs };
+        for code in [8, 14] {
+            assert_eq!(grpc(code, Some("1")), Verdict::failure(overloaded(1)), "{code}");
+            assert_eq!(grpc(code, Some("3000")), Verdict::failure(overloaded(3)), "{code}");
+            for no in ["-1", "", "soon"] {
+                assert_eq!(grpc(code, Some(no)), Verdict::final_failure(overloaded(0)), "{code} {no:?}");
+            }
+        }
+        assert_eq!(grpc(13, Some("-1")), Verdict::final_failure(Failure::Status(500)));
+        assert_eq!(grpc(0, Some("-1")), Verdict::SUCCESS);
     }
 }

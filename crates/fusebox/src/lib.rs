@@ -41,6 +41,7 @@
 //! * `macros` (default): the [`protect`] attribute.
 //! * `tower`: layers and services.
 //! * `serde`: snapshots and saved circuits serialize.
+//! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]
@@ -52,6 +53,8 @@ mod clock;
 mod driver;
 mod error;
 mod fuse;
+#[cfg(feature = "http")]
+pub mod http;
 mod operate;
 mod permit;
 mod registry;
