@@ -19,6 +19,7 @@ mod ask;
 pub mod breaker;
 pub mod event;
 pub mod flow;
+pub mod limiter;
 pub mod outcome;
 pub mod pipeline;
 mod ratio;
