@@ -42,6 +42,8 @@
 //! * `tower`: layers and services.
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
+//! * `metrics`: snapshots for the crate `metrics`.
+//! * `tracing`: events for the crate `tracing`.
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]
@@ -55,12 +57,16 @@ mod error;
 mod fuse;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod operate;
 mod permit;
 mod registry;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 pub use circuit::{CircuitBreaker, CircuitBuilder};
 pub use classify::{Classify, Nested, Results};
