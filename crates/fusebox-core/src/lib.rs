@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+pub mod adaptive;
 mod ask;
 pub mod breaker;
 pub mod event;
