@@ -146,9 +146,11 @@ pub enum WaitStrategy {
         /// The longest wait.
         max: Duration,
     },
-    /// The first wait of a streak is a percentile of this circuit's last 20 recovery times (trip to first good
-    /// probe), within `base..=max`; it doubles with each failed recovery. Exponential from `base` until three
-    /// recoveries are known.
+    /// Learned: a percentile of this circuit's last 20 recovery times (trip to first good probe), within `base..=max`.
+    /// A recovery lies between the last bad probe and the first good one, and is kept as that interval. An outage is
+    /// probed at about that time, and a quarter of it later at first if it lasts; now and then at half of it too,
+    /// so that shorter outages are learned as well. Exponential from `base`, doubling, until three recoveries
+    /// are known, and for a circuit that trips again before its recovery has lasted.
     Adaptive {
         /// Which percentile, 0 to 1. The median, 0.5, is a good start.
         percentile: f64,

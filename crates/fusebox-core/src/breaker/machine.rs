@@ -188,6 +188,8 @@ impl Machine {
     }
 
     fn phase_due(&mut self, front: &Front, at: Time, due: Due) {
+        // Its probes began no earlier than the phase.
+        self.waits.recoveries.bad(self.since);
         let fate = match due {
             Due::LeaseOver => {
                 self.phase.end_lease(at);

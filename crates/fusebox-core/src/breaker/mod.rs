@@ -39,6 +39,7 @@ mod machine;
 mod operate;
 mod outbox;
 mod phase;
+mod recovery;
 mod settings;
 mod settle;
 mod snapshot;

@@ -126,6 +126,7 @@ impl Machine {
             hold: self.hold.clone(),
             last_trip: self.last_trip,
             streak: self.waits.streak,
+            recovery: self.waits.learned(&self.settings),
             window: if closed { self.window.counts(passed) } else { Default::default() },
             consecutive_failures: self.run.length(passed),
             hung: self.hung,

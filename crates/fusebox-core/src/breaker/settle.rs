@@ -70,8 +70,11 @@ impl Machine {
             _ => None,
         };
         match kind {
-            Some(kind) => self.recent.push(kind),
-            None => self.waits.recovered(now),
+            Some(kind) => {
+                self.recent.push(kind);
+                self.waits.recoveries.bad(ticket.began());
+            }
+            None => self.waits.recoveries.good(ticket.began()),
         }
         let fate = self.phase.count(&self.settings, kind.is_none());
         let failed = Cause::ProbesFailed { bad: self.phase.bad(), last: kind };

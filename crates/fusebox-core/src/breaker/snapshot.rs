@@ -3,6 +3,7 @@
 use super::{Hold, State, Trip};
 use crate::Time;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 /// A circuit at one moment. Taking it makes due transitions happen, so it never shows a state that has passed.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub last_trip: Option<Trip>,
     /// Opens in a row without a lasting recovery.
     pub streak: u32,
+    /// What a recovery takes, as an adaptive wait has learned it; `None` until it has seen three, and for other waits.
+    pub recovery: Option<Duration>,
     /// What the window holds now.
     pub window: WindowCounts,
     /// Failures in a row.

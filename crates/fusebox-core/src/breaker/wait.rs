@@ -1,15 +1,12 @@
 //! How long to stay open.
 
 use super::config::{StreakReset, WaitStrategy};
+use super::recovery::Recoveries;
 use super::settings::Settings;
 use crate::retry::scaled;
 use crate::time::nanos;
-use crate::{Rng, Time};
-
-/// Recoveries that the adaptive strategy remembers, and how many it needs to trust them.
-const RECOVERIES: usize = 20;
-const ENOUGH: usize = 3;
-const MILLI: u64 = 1_000_000;
+use crate::{Ratio, Rng, Time};
+use core::time::Duration;
 
 /// The opens of one streak, and what recoveries took.
 #[derive(Debug)]
@@ -18,16 +15,12 @@ pub(super) struct Waits {
     pub(super) streak: u32,
     /// The last wait, in nanoseconds.
     pub(super) last: u64,
-    /// When the present outage began; `None` once a probe went well.
-    outage: Option<Time>,
-    /// What the latest recoveries took in milliseconds, a ring of `known` of them.
-    recoveries: [u32; RECOVERIES],
-    known: usize,
+    pub(super) recoveries: Recoveries,
 }
 
 impl Waits {
     pub(super) fn new() -> Self {
-        Waits { streak: 0, last: 0, outage: None, recoveries: [0; RECOVERIES], known: 0 }
+        Waits { streak: 0, last: 0, recoveries: Recoveries::new() }
     }
 
     /// The circuit has been closed for `closed` nanoseconds: whether that is a lasting recovery.
@@ -43,15 +36,18 @@ impl Waits {
 
     /// A closed circuit tripped.
     pub(super) fn tripped(&mut self, at: Time) {
-        self.outage = Some(at);
+        self.recoveries.tripped(at, self.streak > 0);
     }
 
-    /// A probe went well.
-    pub(super) fn recovered(&mut self, now: Time) {
-        let Some(began) = self.outage.take() else { return };
-        let millis = now.nanos_since(began) / MILLI;
-        self.recoveries[self.known % RECOVERIES] = u32::try_from(millis).unwrap_or(u32::MAX);
-        self.known += 1;
+    /// What the adaptive strategy has learned, within its bounds.
+    pub(super) fn learned(&self, settings: &Settings) -> Option<Duration> {
+        match settings.config.wait_in_open.strategy {
+            WaitStrategy::Adaptive { percentile, base, max } => {
+                let learned = self.recoveries.learned(Ratio::new(percentile)?)?;
+                Some(Duration::from_nanos(learned).clamp(base, max))
+            }
+            _ => None,
+        }
     }
 
     /// The next wait of the streak. A dependency that asked not to be called before `hint` lengthens it, up to the
@@ -62,10 +58,12 @@ impl Waits {
             WaitStrategy::Exponential { base, multiplier, max } => {
                 (scaled(nanos(base), multiplier, self.streak, nanos(max)), nanos(max))
             }
-            WaitStrategy::Adaptive { percentile, base, max } => {
+            WaitStrategy::Adaptive { base, max, .. } => {
+                let learned = self.learned(settings).map(nanos);
+                let next = learned.and_then(|learned| self.recoveries.next(learned, at));
                 let (base, max) = (nanos(base), nanos(max));
-                let first = self.percentile(percentile).unwrap_or(base).clamp(base, max);
-                (scaled(first, 2.0, self.streak, max), max)
+                let grown = || scaled(learned.unwrap_or(base), 2.0, self.streak, max);
+                (next.unwrap_or_else(grown).clamp(base, max), max)
             }
         };
         let wait = wait.max(hint.nanos_since(at).min(most));
@@ -75,14 +73,6 @@ impl Waits {
         self.last = wait;
         wait
     }
-
-    fn percentile(&self, share: f64) -> Option<u64> {
-        let mut sorted = self.recoveries;
-        let sorted = &mut sorted[..self.known.min(RECOVERIES)];
-        sorted.sort_unstable();
-        let rank = (share * sorted.len() as f64 + 0.999_999) as usize;
-        (sorted.len() >= ENOUGH).then(|| u64::from(sorted[rank.clamp(1, sorted.len()) - 1]) * MILLI)
-    }
 }
 
 #[cfg(test)]
@@ -90,7 +80,6 @@ mod tests {
     use super::*;
     use crate::breaker::{Config, WaitInOpen};
     use alloc::vec::Vec;
-    use core::time::Duration;
 
     fn settings(strategy: WaitStrategy, jitter: f64) -> Settings {
         let wait_in_open = WaitInOpen { strategy, jitter };
@@ -148,11 +137,14 @@ mod tests {
             waits.streak = 0;
             assert_eq!(next(&mut waits, &settings, Time::ZERO), 5);
             waits.tripped(Time::from_secs(outage * 1_000));
-            waits.recovered(Time::from_secs(outage * 1_000 + 40));
+            waits.recoveries.bad(Time::from_secs(outage * 1_000 + 40));
+            waits.recoveries.good(Time::from_secs(outage * 1_000 + 40));
         }
         waits.streak = 0;
+        waits.tripped(Time::from_secs(1_000));
         assert_eq!(next(&mut waits, &settings, Time::ZERO), 40);
-        assert_eq!(next(&mut waits, &settings, Time::ZERO), 80);
+        waits.tripped(Time::from_secs(1_000));
+        assert_eq!(next(&mut waits, &settings, Time::ZERO), 80, "a relapse");
     }
 
     #[test]
