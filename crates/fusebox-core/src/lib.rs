@@ -17,6 +17,7 @@ extern crate alloc;
 
 pub mod adaptive;
 mod ask;
+pub mod balancer;
 pub mod breaker;
 pub mod event;
 pub mod flow;

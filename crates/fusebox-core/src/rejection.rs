@@ -42,12 +42,19 @@ pub enum Reason {
     Throttled,
     /// No endpoint is fit for the call.
     NoEndpoint,
+    /// No endpoint is fit for the call, and no fallback answers for that.
+    FleetOut,
 }
 
 impl Reason {
     /// Whether a circuit breaker refused, not another policy.
     pub const fn is_breaker(self) -> bool {
         matches!(self, Reason::Open | Reason::HalfOpenFull | Reason::ForcedOpen | Reason::Recovering)
+    }
+
+    /// Whether a fallback may answer in place of this refusal.
+    pub const fn falls_back(self) -> bool {
+        !matches!(self, Reason::FleetOut)
     }
 
     /// The reason as it stands in headers, labels and JSON.
@@ -64,6 +71,7 @@ impl Reason {
             Reason::KeyFull => "key_full",
             Reason::Throttled => "throttled",
             Reason::NoEndpoint => "no_endpoint",
+            Reason::FleetOut => "fleet_out",
         }
     }
 }
@@ -82,6 +90,7 @@ impl fmt::Display for Reason {
             Reason::KeyFull => "this key's calls hold as many places as one key may",
             Reason::Throttled => "the dependency refuses too many calls already",
             Reason::NoEndpoint => "no endpoint is fit for the call",
+            Reason::FleetOut => "no endpoint is fit for the call, which must then fail",
         })
     }
 }

@@ -1,0 +1,5 @@
+//! The balancer, in virtual time.
+
+mod picks;
+mod slow_start;
+mod world;
