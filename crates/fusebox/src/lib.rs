@@ -42,6 +42,7 @@
 //! * `tower`: layers and services.
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
+//! * `reqwest`: a middleware for the crate `reqwest-middleware`.
 //! * `metrics`: snapshots for the crate `metrics`.
 //! * `tracing`: events for the crate `tracing`.
 
@@ -62,6 +63,8 @@ pub mod metrics;
 mod operate;
 mod permit;
 mod registry;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
