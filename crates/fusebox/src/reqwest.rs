@@ -53,9 +53,11 @@ enum Fuses<K> {
     ByHost(Hosts<K>),
 }
 
+type Make<K> = Box<dyn Fn(&str) -> Result<Fuse<K>, InvalidConfig> + Send + Sync>;
+
 struct Hosts<K> {
     fuses: Registry<Host<K>>,
-    make: Box<dyn Fn(&str) -> Result<Fuse<K>, InvalidConfig> + Send + Sync>,
+    make: Make<K>,
     /// For a host that no pipeline can be made for.
     other: Host<K>,
 }
