@@ -19,6 +19,7 @@ pub mod adaptive;
 mod ask;
 pub mod balancer;
 pub mod breaker;
+pub mod bulkhead;
 pub mod event;
 pub mod flow;
 pub mod limiter;
