@@ -22,6 +22,7 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod event;
 pub mod flow;
+pub mod latency;
 pub mod limiter;
 pub mod outcome;
 pub mod pipeline;
@@ -32,6 +33,7 @@ pub mod retry;
 mod rng;
 mod sync;
 mod time;
+pub mod timeout;
 
 pub use ask::{Ask, Priority};
 pub use outcome::{Failure, Outcome, Verdict};
