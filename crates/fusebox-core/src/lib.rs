@@ -32,6 +32,7 @@ pub mod rejection;
 pub mod retry;
 mod rng;
 mod sync;
+pub mod throttle;
 mod time;
 pub mod timeout;
 

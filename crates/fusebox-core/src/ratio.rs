@@ -22,6 +22,11 @@ impl Ratio {
         if percent <= 100 { Some(Ratio(percent * 10_000)) } else { None }
     }
 
+    /// `ppm` parts per million; one at most.
+    pub(crate) fn of_ppm(ppm: u64) -> Self {
+        Ratio(u32::try_from(ppm).unwrap_or(u32::MAX)).min(Ratio::ONE)
+    }
+
     /// The ratio nearest to `share`; `None` outside 0..=1 or not a number.
     pub fn new(share: f64) -> Option<Self> {
         (0.0..=1.0).contains(&share).then_some(Ratio((share * 1_000_000.0 + 0.5) as u32))
