@@ -17,7 +17,8 @@ pub(super) fn check(texts: &[Text]) -> Vec<Finding> {
 fn is_member(path: &str) -> bool {
     let folder = path.strip_suffix("/Cargo.toml");
     folder.is_some_and(|folder| {
-        folder == "xtask" || folder.strip_prefix("crates/").is_some_and(|name| !name.contains('/'))
+        let inside = |parent| folder.strip_prefix(parent).is_some_and(|name| !name.contains('/'));
+        folder == "xtask" || inside("crates/") || inside("examples/")
     })
 }
 
@@ -51,10 +52,11 @@ mod tests {
                 "[package]\nedition.workspace = true\n[lints.clippy]\nall = \"warn\"\n",
             ),
             text("crates/c/Cargo.toml", "[lints]\n# workspace = true\n[dependencies]\nworkspace = true\n"),
+            text("examples/d/Cargo.toml", "[package]\n"),
             text("benchmarks/Cargo.toml", "[package]\n"),
             text("crates/a/tests/fixture/Cargo.toml", "[package]\n"),
         ];
         let found: Vec<String> = check(&manifests).into_iter().map(|finding| finding.path).collect();
-        assert_eq!(found, ["crates/b/Cargo.toml", "crates/c/Cargo.toml"]);
+        assert_eq!(found, ["crates/b/Cargo.toml", "crates/c/Cargo.toml", "examples/d/Cargo.toml"]);
     }
 }
