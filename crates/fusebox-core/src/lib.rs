@@ -22,6 +22,7 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod event;
 pub mod flow;
+pub mod hedge;
 pub mod latency;
 pub mod limiter;
 pub mod outcome;

@@ -8,8 +8,11 @@
 
 mod buckets;
 mod distribution;
+mod following;
 
 pub use distribution::Distribution;
+pub use following::WINDOW;
+pub(crate) use following::{Following, Rule};
 
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Relaxed, lock};
 use crate::time::nanos;

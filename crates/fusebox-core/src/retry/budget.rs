@@ -7,6 +7,8 @@
 
 use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
 use crate::{Ratio, Time};
+use alloc::format;
+use alloc::string::String;
 use core::cmp::Ordering;
 
 /// Slots of the sliding window, a second each.
@@ -28,6 +30,20 @@ pub struct BudgetConfig {
 impl Default for BudgetConfig {
     fn default() -> Self {
         BudgetConfig { ratio: 0.1, floor_per_second: 1.0 }
+    }
+}
+
+impl BudgetConfig {
+    /// Names each field that can never work, with what was found and what is accepted.
+    pub(crate) fn check(self, refuse: &mut impl FnMut(&'static str, String, &str)) {
+        let BudgetConfig { ratio, floor_per_second } = self;
+        if !(0.0..=1.0).contains(&ratio) {
+            let accepted = "a share from 0 to 1 (0.1 is one retry for ten calls)";
+            refuse("budget.ratio", format!("{ratio}"), accepted);
+        }
+        if !(0.0..=10_000.0).contains(&floor_per_second) {
+            refuse("budget.floor_per_second", format!("{floor_per_second}"), "a number from 0 to 10000");
+        }
     }
 }
 

@@ -72,17 +72,8 @@ impl Config {
         if nanos(max) == u64::MAX {
             refuse("backoff.max", format!("{max:?}"), "a duration below 584 years");
         }
-        if let Some(BudgetConfig { ratio, floor_per_second }) = self.budget {
-            if !(0.0..=1.0).contains(&ratio) {
-                refuse(
-                    "budget.ratio",
-                    format!("{ratio}"),
-                    "a share from 0 to 1 (0.1 is one retry for ten calls)",
-                );
-            }
-            if !(0.0..=10_000.0).contains(&floor_per_second) {
-                refuse("budget.floor_per_second", format!("{floor_per_second}"), "a number from 0 to 10000");
-            }
+        if let Some(budget) = self.budget {
+            budget.check(&mut refuse);
         }
         if wrong.is_empty() { Ok(Settings(self)) } else { Err(wrong) }
     }

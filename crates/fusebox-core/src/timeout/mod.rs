@@ -16,36 +16,22 @@ pub mod wire;
 
 pub use config::{Config, Settings};
 
-use crate::latency::Latencies;
+use crate::latency::{Following, Rule};
 use crate::sync::{AtomicU64, Relaxed};
 use crate::time::nanos;
 use crate::{Failure, Outcome, Ratio, Time};
-use core::time::Duration;
-
-/// How far back an adaptive timeout looks.
-pub const WINDOW: Duration = Duration::from_secs(60);
-/// How often an adaptive timeout is worked out anew: a tenth of a second.
-const REVIEW: u64 = 100_000_000;
 
 /// The timeout of a dependency's attempts, shared by all of them.
 #[derive(Debug)]
 pub struct Timeout {
-    span: AtomicU64,
+    span: Span,
     timed_out: AtomicU64,
-    adaptive: Option<Adaptive>,
 }
 
 #[derive(Debug)]
-struct Adaptive {
-    latencies: Latencies,
-    /// When the timeout is to be worked out anew.
-    review: AtomicU64,
-    percentile: Ratio,
-    factor: f64,
-    min: u64,
-    max: u64,
-    start: u64,
-    minimum_calls: u64,
+enum Span {
+    Fixed(u64),
+    Adaptive(Following),
 }
 
 /// A timeout at one moment.
@@ -67,35 +53,29 @@ pub struct Snapshot {
 impl Timeout {
     /// A timeout that has seen no attempt yet.
     pub fn new(settings: Settings) -> Self {
-        let (span, adaptive) = match *settings.config() {
-            Config::Fixed(span) => (nanos(span), None),
+        let span = match *settings.config() {
+            Config::Fixed(span) => Span::Fixed(nanos(span)),
             Config::Adaptive { percentile, factor, min, max, start, minimum_calls } => {
-                let adaptive = Adaptive {
-                    latencies: Latencies::new(WINDOW),
-                    review: AtomicU64::new(0),
+                Span::Adaptive(Following::new(Rule {
                     percentile: Ratio::new(percentile).unwrap_or(Ratio::ONE),
                     factor,
                     min: nanos(min),
                     max: nanos(max),
                     start: nanos(start),
                     minimum_calls: u64::from(minimum_calls),
-                };
-                (adaptive.start, Some(adaptive))
+                }))
             }
         };
-        Timeout { span: AtomicU64::new(span), timed_out: AtomicU64::new(0), adaptive }
+        Timeout { span, timed_out: AtomicU64::new(0) }
     }
 
     /// What an attempt that begins now may take, in nanoseconds.
     #[inline]
     pub fn span(&self, now: Time) -> u64 {
-        if let Some(adaptive) = &self.adaptive {
-            let review = adaptive.review.load(Relaxed);
-            if now.as_nanos() >= review {
-                self.review(adaptive, review, now);
-            }
+        match &self.span {
+            Span::Fixed(span) => *span,
+            Span::Adaptive(following) => following.span(now),
         }
-        self.span.load(Relaxed)
     }
 
     /// Learns from an attempt that ended now and took so many nanoseconds. Successes and timeouts are samples; an
@@ -106,44 +86,21 @@ impl Timeout {
         if timed_out {
             self.timed_out.fetch_add(1, Relaxed);
         }
-        if let Some(adaptive) = &self.adaptive
+        if let Span::Adaptive(following) = &self.span
             && (timed_out || outcome == Outcome::Success)
         {
-            adaptive.latencies.record(nanos, now);
+            following.record(nanos, now);
         }
     }
 
     /// The timeout at one moment.
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let seen = self.adaptive.as_ref().map(|a| (a.latencies.distribution(now), a.percentile));
-        Snapshot {
-            span_nanos: self.span(now),
-            adaptive: seen.is_some(),
-            samples: seen.as_ref().map_or(0, |(seen, _)| seen.count()),
-            percentile_nanos: seen.and_then(|(seen, percentile)| seen.percentile(percentile)),
-            timed_out: self.timed_out.load(Relaxed),
-        }
-    }
-
-    /// Works the timeout out anew, unless somebody else has just begun to.
-    #[cold]
-    fn review(&self, adaptive: &Adaptive, review: u64, now: Time) {
-        let next = now.plus_nanos(REVIEW).as_nanos();
-        if adaptive.review.compare_exchange(review, next, Relaxed, Relaxed).is_ok() {
-            self.span.store(adaptive.span(now), Relaxed);
-        }
-    }
-}
-
-impl Adaptive {
-    fn span(&self, now: Time) -> u64 {
-        let seen = self.latencies.distribution(now);
-        match seen.at_most(self.percentile) {
-            Some(percentile) if seen.count() >= self.minimum_calls => {
-                ((percentile as f64 * self.factor) as u64).clamp(self.min, self.max)
-            }
-            _ => self.start,
-        }
+        let (adaptive, (samples, percentile_nanos)) = match &self.span {
+            Span::Fixed(_) => (false, (0, None)),
+            Span::Adaptive(following) => (true, following.seen(now)),
+        };
+        let timed_out = self.timed_out.load(Relaxed);
+        Snapshot { span_nanos: self.span(now), adaptive, samples, percentile_nanos, timed_out }
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use core::time::Duration;
 
 const MS: u64 = 1_000_000;
 const CUT: Outcome = Outcome::Failure(Failure::Timeout);
