@@ -15,6 +15,8 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence},
 };
 
+use std::sync::TryLockError;
+
 pub(crate) use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// Loom has no `OnceLock`; the real one is fine where it is filled before the threads start.
@@ -26,6 +28,15 @@ pub(crate) use std::sync::OnceLock;
 /// Locks, whatever happened to an earlier holder: what a lock guards here is mended where the panic is caught.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Locks if nobody holds the lock, as [`lock`] does.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Runs `f`; `None` if it panicked.

@@ -20,10 +20,12 @@ mod gradient;
 mod idle;
 #[cfg(test)]
 mod server;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Aimd, Config, Gradient, Settings};
+pub(crate) use shared::SharedLimit;
 
 use crate::{Failure, Outcome, Time};
 use core::time::Duration;
@@ -135,7 +137,7 @@ impl Limit {
             }
             Algorithm::Aimd(_) => ("aimd", None, None, 0),
         };
-        Snapshot { algorithm, limit: self.limit(), no_load_rtt, rtt, probes, totals: self.totals }
+        Snapshot { algorithm, limit: self.limit(), no_load_rtt, rtt, probes, skipped: 0, totals: self.totals }
     }
 }
 
@@ -153,6 +155,8 @@ pub struct Snapshot {
     pub rtt: Option<Duration>,
     /// How often the limit was lowered for a moment to measure the latency without load. Gradient only.
     pub probes: u64,
+    /// Calls that were not looked at because another one was, at that very moment: a bulkhead's leavers do not wait.
+    pub skipped: u64,
     /// Counters since the limit was made.
     pub totals: Totals,
 }

@@ -240,10 +240,16 @@ impl Line {
         self.grant(places, wakes);
     }
 
-    /// Other settings. Who waits already keeps its rank and the end of its patience.
-    pub(super) fn reconfigure(&mut self, settings: Settings, places: &Places, wakes: &mut Wakes) {
+    /// Other settings, with this capacity. Who waits already keeps its rank and the end of its patience.
+    pub(super) fn reconfigure(
+        &mut self,
+        settings: Settings,
+        capacity: u64,
+        places: &Places,
+        wakes: &mut Wakes,
+    ) {
         self.settings = settings;
-        self.set_capacity(self.settings.config().max_concurrent, places, wakes);
+        self.set_capacity(capacity, places, wakes);
     }
 
     pub(super) fn snapshot(&mut self, places: &Places, now: Time, wakes: &mut Wakes) -> Snapshot {
@@ -272,6 +278,7 @@ impl Line {
             refused: counts.refused,
             cancelled: counts.cancelled,
             waker_panics: 0,
+            adaptive: None,
             samples: counts.samples,
         }
     }

@@ -18,6 +18,7 @@
 mod config;
 mod keys;
 mod line;
+mod moving;
 mod places;
 mod snapshot;
 mod wakes;
@@ -25,6 +26,7 @@ mod wakes;
 pub use config::{Config, MAX_CAPACITY, PerKey, QueueOrder, Settings};
 pub use snapshot::{Refused, Samples, Snapshot};
 
+use crate::adaptive::SharedLimit;
 use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
 use crate::{Ask, Failure, Outcome, Rejection, Time};
 use core::task::Waker;
@@ -54,6 +56,8 @@ pub struct Bulkhead {
     places: Places,
     line: Mutex<Line>,
     waker_panics: AtomicU64,
+    /// What moves the capacity, where something does.
+    adaptive: Option<SharedLimit>,
 }
 
 /// What came of asking for a place.
@@ -124,7 +128,7 @@ impl Bulkhead {
     pub fn new(settings: Settings) -> Self {
         let places = Places::new();
         let line = Mutex::new(Line::new(settings, &places));
-        Bulkhead { places, line, waker_panics: AtomicU64::new(0) }
+        Bulkhead { places, line, waker_panics: AtomicU64::new(0), adaptive: None }
     }
 
     /// Asks for a place, to be waited for until `latest` at most. A weight of zero takes one.
@@ -171,6 +175,9 @@ impl Bulkhead {
         if is_awaited || place.marks & (SAMPLE | KEYED) != 0 {
             self.leave_line(place, before, outcome, now);
         }
+        if self.places.learns() {
+            self.learn(place, before, outcome, now);
+        }
     }
 
     #[cold]
@@ -181,7 +188,8 @@ impl Bulkhead {
     }
 
     /// Changes the capacity, to one place at least. After growing, those who wait come in at once; after shrinking,
-    /// nobody comes in until enough have left.
+    /// nobody comes in until enough have left. An [adaptive](Self::adaptive) one goes back to its
+    /// limit when that moves next.
     pub fn set_capacity(&self, places: u64) {
         self.with_line(|line, wakes| line.set_capacity(places, &self.places, wakes));
     }
@@ -191,10 +199,21 @@ impl Bulkhead {
         self.places.capacity()
     }
 
-    /// Changes everything that can be set; the capacity becomes that of the settings. Who waits already keeps its turn
+    /// Changes everything that can be set; the capacity becomes that of the settings, and stays what it is where an
+    /// adaptive limit moves it. Who waits already keeps its turn
     /// and the end of its patience.
     pub fn reconfigure(&self, settings: Settings) {
-        self.with_line(|line, wakes| line.reconfigure(settings, &self.places, wakes));
+        let max_concurrent = settings.config().max_concurrent;
+        let apply = |capacity| {
+            let mut wakes = Wakes::default();
+            lock(&self.line).reconfigure(settings, capacity, &self.places, &mut wakes);
+            wakes
+        };
+        let wakes = match &self.adaptive {
+            Some(limit) => limit.with_limit(apply),
+            None => apply(max_concurrent),
+        };
+        wakes.send(&self.waker_panics);
     }
 
     /// The settings it works by.
@@ -205,7 +224,8 @@ impl Bulkhead {
     /// The state now and the counts since the beginning.
     pub fn snapshot(&self, now: Time) -> Snapshot {
         let snapshot = self.with_line(|line, wakes| line.snapshot(&self.places, now, wakes));
-        Snapshot { waker_panics: self.waker_panics.load(Relaxed), ..snapshot }
+        let adaptive = self.adaptive.as_ref().map(SharedLimit::snapshot);
+        Snapshot { waker_panics: self.waker_panics.load(Relaxed), adaptive, ..snapshot }
     }
 
     /// Wakes only after the lock is released.

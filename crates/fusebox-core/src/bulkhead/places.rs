@@ -31,6 +31,8 @@ pub(super) struct Places {
     limits: [AtomicU64; 4],
     /// All ones where keys count, else zero.
     keyed: AtomicU64,
+    /// Whether an adaptive limit wants to hear of each call. It stands with the word, which whoever leaves has at hand.
+    learns: bool,
 }
 
 impl Places {
@@ -40,6 +42,7 @@ impl Places {
             peak: AtomicU64::new(0),
             limits: [(); 4].map(|()| AtomicU64::new(0)),
             keyed: AtomicU64::new(0),
+            learns: false,
         }
     }
 
@@ -119,6 +122,16 @@ impl Places {
     /// Whether `weight` would fit beside what is taken now.
     pub(super) fn has_room(&self, weight: u64, priority: Priority) -> bool {
         fits(self.used(), weight, self.limit(priority))
+    }
+
+    /// From now on every call is heard of.
+    pub(super) fn learn(&mut self) {
+        self.learns = true;
+    }
+
+    #[inline(always)]
+    pub(super) fn learns(&self) -> bool {
+        self.learns
     }
 
     pub(super) fn used(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! A copyable view of a bulkhead.
 
-use crate::Time;
+use crate::{Time, adaptive};
 
 /// A bulkhead at one moment. Taking it ends the patience of those whose time is over.
 ///
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub cancelled: u64,
     /// Wakers that panicked.
     pub waker_panics: u64,
+    /// What moves the capacity, where something does.
+    pub adaptive: Option<adaptive::Snapshot>,
     /// What every sixteenth call is asked as it leaves.
     pub samples: Samples,
 }
