@@ -50,4 +50,6 @@ pub struct Transition {
     pub epoch: u64,
     /// When an open circuit will probe; [`Time::NEVER`] otherwise.
     pub retry_at: Time,
+    /// Whether the circuit shadows: it tells what it would do, and callers notice nothing.
+    pub shadow: bool,
 }

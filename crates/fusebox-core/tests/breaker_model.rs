@@ -24,6 +24,9 @@ use std::time::Duration;
 #[derive(Debug, PartialEq)]
 struct Seen {
     state: State,
+    shadow: Option<State>,
+    ramp: Option<u32>,
+    recovery: Option<Duration>,
     since: Time,
     retry_at: Time,
     window: WindowCounts,
@@ -50,7 +53,7 @@ struct Pair {
 }
 
 /// What a run must have come through, each in a few sequences at least; else it proves little.
-const REACHED: [&str; 13] = [
+const REACHED: [&str; 17] = [
     "consecutive_failures",
     "failure_count",
     "failure_rate",
@@ -64,6 +67,10 @@ const REACHED: [&str; 13] = [
     "override ended",
     "late",
     "half-open full",
+    "recovering",
+    "would reject",
+    "unenforced",
+    "learned",
 ];
 
 impl Pair {
@@ -120,18 +127,21 @@ impl Pair {
         }
     }
 
-    fn admit(&mut self) -> Result<bool, TestCaseError> {
-        let (real, model) = (self.real.admit(self.now), self.model.admit(self.now));
+    fn admit(&mut self, key: u64) -> Result<bool, TestCaseError> {
+        let (real, model) = (self.real.admit_for(key, self.now), self.model.admit(key, self.now));
         match (real, model) {
             (Ok(real), Ok(model)) => {
                 prop_assert_eq!(real.is_probe(), model.probe.is_some(), "probe or not");
+                prop_assert_eq!(real.is_unenforced(), model.unenforced, "enforced or not");
                 self.tickets.push((real, model));
                 Ok(true)
             }
             (Err(real), Err(model)) => {
                 prop_assert_eq!((real.reason, real.retry_at), model, "rejections differ");
-                if real.reason == Reason::HalfOpenFull {
-                    self.reached.insert("half-open full");
+                match real.reason {
+                    Reason::HalfOpenFull => drop(self.reached.insert("half-open full")),
+                    Reason::Recovering => drop(self.reached.insert("recovering")),
+                    _ => {}
                 }
                 Ok(false)
             }
@@ -156,11 +166,11 @@ impl Pair {
             self.reached.insert("tripped by time alone");
         }
         match op {
-            Op::Admit => {
-                self.admit()?;
+            Op::Admit(key) => {
+                self.admit(key)?;
             }
-            Op::Call(outcome) => {
-                if self.admit()? {
+            Op::Call(outcome, key) => {
+                if self.admit(key)? {
                     self.settle(self.tickets.len() - 1, outcome);
                 }
             }
@@ -199,11 +209,14 @@ impl Pair {
     fn compare(&mut self) -> Result<(), TestCaseError> {
         let now = self.now;
         self.model.observe(now);
-        prop_assert_eq!(self.real.state(now), self.model.state, "state");
+        prop_assert_eq!(self.real.state(now), self.model.shown(), "state");
         let real = self.real.snapshot(now);
         let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
         let real = Seen {
             state: real.state,
+            shadow: real.shadow,
+            ramp: real.ramp.map(|share| share.ppm()),
+            recovery: real.recovery,
             since: real.since,
             retry_at: real.retry_at,
             window: real.window,
@@ -217,7 +230,10 @@ impl Pair {
         };
         let (window, run, hung, probes) = self.model.counts(now);
         let model = Seen {
-            state: self.model.state,
+            state: self.model.shown(),
+            shadow: self.model.shadows().then_some(self.model.state),
+            ramp: self.model.ramp_share(now),
+            recovery: self.model.recovery(),
             since: self.model.since,
             retry_at: self.model.retry_at(),
             window,
@@ -231,8 +247,16 @@ impl Pair {
         };
         prop_assert_eq!(&real, &model, "left is the breaker, right the model, at {}", now);
         self.reached.extend(real.told.iter().map(|told| name(told.why)));
-        if real.totals.late > 0 {
-            self.reached.insert("late");
+        let totals = &real.totals;
+        for (what, times) in [
+            ("late", totals.late),
+            ("would reject", totals.would_reject),
+            ("unenforced", totals.unenforced),
+            ("learned", u64::from(real.recovery.is_some())),
+        ] {
+            if times > 0 {
+                self.reached.insert(what);
+            }
         }
         let epochs = (self.real.epoch(), self.model.epoch);
         prop_assert_eq!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every mode of a hold, in the order of [`Row::holds`].
-pub(super) const MODES: [Mode; 3] = [Mode::ForcedOpen, Mode::ForcedClosed, Mode::Disabled];
+pub(super) const MODES: [Mode; 4] = [Mode::ForcedOpen, Mode::ForcedClosed, Mode::Disabled, Mode::Shadow];
 
 /// What the metrics say of one circuit, or of several under one name.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Row {
     pub(super) not_closed: Duration,
     pub(super) retry_at: Time,
     pub(super) window: WindowCounts,
-    pub(super) holds: [bool; 3],
+    pub(super) holds: [bool; 4],
     pub(super) hung: u32,
     pub(super) consecutive_failures: u32,
     pub(super) totals: Totals,
@@ -65,6 +65,9 @@ pub(super) fn zip(a: &Totals, b: &Totals, with: impl Fn(u64, u64) -> u64) -> Tot
         failure: with(a.failure, b.failure),
         slow: with(a.slow, b.slow),
         rejected: with(a.rejected, b.rejected),
+        recovering: with(a.recovering, b.recovering),
+        would_reject: with(a.would_reject, b.would_reject),
+        unenforced: with(a.unenforced, b.unenforced),
         ignored: with(a.ignored, b.ignored),
         cancelled: with(a.cancelled, b.cancelled),
         late: with(a.late, b.late),

@@ -201,6 +201,7 @@ mod tests {
                 at: Time::from_secs(n),
                 epoch: n,
                 retry_at: Time::from_secs(n + 1),
+                shadow: false,
             },
         };
         Scene {

@@ -49,6 +49,14 @@ pub struct Config {
     pub half_open_limit: Option<Duration>,
     /// When an open circuit's wait goes back to its base.
     pub streak_reset: StreakReset,
+    /// After a recovery, a closed circuit lets a growing share of its calls through, so that a dependency that has just
+    /// come back is not met by everyone at once. Default: off; [`Ramp::default`] is 10 % to 100 % over 10 s.
+    pub recovery_ramp: Option<Ramp>,
+    /// Whether calls are refused at all. Default: they are.
+    pub mode: RunMode,
+    /// The share of the calls that the circuit is enforced for, by a stable hash of the call's key; the others are
+    /// measured while it is closed, and pass it when it is not. Default: 1, everyone.
+    pub enforcement: f64,
     /// What a dropped permit counts as. Default: nothing but its own counter (and slow, once, when it was).
     pub cancel_counts_as: CancelCountsAs,
 }
@@ -71,6 +79,9 @@ impl Default for Config {
             probe_lease: Setting::Auto,
             half_open_limit: None,
             streak_reset: StreakReset::AfterWaits(2.0),
+            recovery_ramp: None,
+            mode: RunMode::Enforce,
+            enforcement: 1.0,
             cancel_counts_as: CancelCountsAs::Nothing,
         }
     }
@@ -105,6 +116,41 @@ pub enum SlowCountsAs {
     Rate,
     /// Slow calls also count as failures.
     Failure,
+}
+
+/// The growing share of calls that a circuit lets through after a recovery.
+///
+/// The calls that go are evenly spread, without dice. The others are refused as
+/// [`Recovering`](crate::Reason::Recovering), with the ramp's end as the moment to come back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ramp {
+    /// The share that the ramp begins with, above 0 and below 1. Default: 0.1.
+    pub from: f64,
+    /// How long it takes to let everyone through. Default: 10 s.
+    pub over: Duration,
+}
+
+impl Default for Ramp {
+    fn default() -> Self {
+        Ramp { from: 0.1, over: Duration::from_secs(10) }
+    }
+}
+
+/// Whether a circuit refuses calls, or only tells what it would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum RunMode {
+    /// Refuses what its state says.
+    #[default]
+    Enforce,
+    /// Measures, trips and probes as it would, and refuses nothing; what it would have refused is counted.
+    Shadow,
+}
+
+impl RunMode {
+    /// Every mode, with the name it has in configuration files.
+    pub const ALL: [(&'static str, RunMode); 2] =
+        [("enforce", RunMode::Enforce), ("shadow", RunMode::Shadow)];
 }
 
 /// What a dropped permit counts as.

@@ -4,7 +4,7 @@
 //!
 //! Three words carry the protocol.
 //!
-//! * `state` is `[epoch: 40 | zero: 16 | flags: 8]`. A zero low byte means *plain closed*: admit without another
+//! * `state` is `[epoch: 40 | zero: 15 | lenient | flags: 8]`. A zero low byte means *plain closed*: admit without another
 //!   look. It is stored last in every transition, with Release, so who reads a state also reads what belongs to it.
 //! * `due` is when the state wants the machine's attention: the bucket's end, the end of the wait, the earliest
 //!   probe lease. Stored before `state`, and after the old state is marked as changing: a rejection, which tells `due`
@@ -36,6 +36,11 @@ pub(super) const FORCED: u64 = 8;
 pub(super) const DISABLED: u64 = 16;
 /// The state is being replaced: `due` may be the next one's already.
 const CHANGING: u64 = 32;
+/// It has recovered and lets a growing share of its calls through.
+pub(super) const RAMP: u64 = 64;
+/// Not everyone is refused: it shadows, or is enforced for a share of the calls. Never beside a zero low byte, so plain
+/// closed stays plain.
+pub(super) const LENIENT: u64 = 256;
 const STATE: u64 = 3;
 pub(super) const FLAGS: u64 = 0xff;
 pub(super) const EPOCH_SHIFT: u32 = 24;
@@ -60,6 +65,9 @@ pub(super) struct Cell {
     pub(super) ignored: AtomicU64,
     pub(super) cancelled: AtomicU64,
     pub(super) late: AtomicU64,
+    pub(super) recovering: AtomicU64,
+    pub(super) would_reject: AtomicU64,
+    pub(super) unenforced: AtomicU64,
 }
 
 /// The words that every call reads.
@@ -71,6 +79,11 @@ pub(super) struct Front {
     slow: AtomicU64,
     /// When an admit should let the machine look for hung calls.
     pub(super) watch: AtomicU64,
+    /// The share of the calls, in parts per million, that it is enforced for; 0 when it shadows. Read where `LENIENT` is
+    /// seen, for the most part.
+    share: AtomicU64,
+    /// Deals calls without a key out to the two sides of the share.
+    dealt: AtomicU64,
     cells: [Cell; STRIPES],
 }
 
@@ -81,6 +94,8 @@ impl Front {
             due: AtomicU64::new(due.as_nanos()),
             slow: AtomicU64::new(settings.slow),
             watch: AtomicU64::new(u64::MAX),
+            share: AtomicU64::new(settings.share()),
+            dealt: AtomicU64::new(0),
             cells: Default::default(),
         }
     }
@@ -89,6 +104,33 @@ impl Front {
     pub(super) fn state(&self) -> u64 {
         // ORDERING: Acquire pairs with the Release in `publish`; who sees an epoch sees its `due` and its tags.
         self.state.load(Acquire)
+    }
+
+    /// The state that callers experience.
+    #[inline]
+    pub(super) fn shown(&self) -> State {
+        let word = self.state();
+        if word & LENIENT != 0 && self.shadows() { State::Closed } else { state_of(word) }
+    }
+
+    /// Whether nobody is refused.
+    #[inline]
+    pub(super) fn shadows(&self) -> bool {
+        self.share.load(Relaxed) == 0
+    }
+
+    /// Whether a call with this key is refused where it should be. Deals out a call without one.
+    pub(super) fn enforces(&self, key: u64) -> bool {
+        let share = self.share.load(Relaxed);
+        if key != 0 {
+            return in_share(key, share);
+        }
+        let before = self.dealt.fetch_add(share, Relaxed) % WHOLE;
+        before + share >= WHOLE
+    }
+
+    pub(super) fn set_share(&self, share: u64) {
+        self.share.store(share, Relaxed);
     }
 
     /// Whether a `due` that was read after this state word belongs to it.
@@ -184,6 +226,19 @@ impl Front {
     pub(super) fn sum(&self, counter: fn(&Cell) -> &AtomicU64) -> u64 {
         self.cells.iter().map(|cell| counter(cell).load(Relaxed)).sum()
     }
+}
+
+/// Everyone, in parts per million.
+pub(super) const WHOLE: u64 = 1_000_000;
+
+/// Whether a key is in a share of that many parts per million: the same keys always, and a larger share keeps them. The
+/// key is mixed first (the finalizer of SplitMix64), so keys that count up are spread too.
+pub(super) const fn in_share(key: u64, share: u64) -> bool {
+    let mut mixed = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    ((mixed as u128 * WHOLE as u128) >> 64) < share as u128
 }
 
 /// The state in a state word.

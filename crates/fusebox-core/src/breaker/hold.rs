@@ -18,6 +18,8 @@ pub enum Mode {
     ForcedClosed,
     /// Admits every call and measures nothing.
     Disabled,
+    /// Admits every call and goes on as it would: measures, trips, probes, and tells what it would have refused.
+    Shadow,
 }
 
 impl Mode {
@@ -27,6 +29,7 @@ impl Mode {
             Mode::ForcedOpen => "forced_open",
             Mode::ForcedClosed => "forced_closed",
             Mode::Disabled => "disabled",
+            Mode::Shadow => "shadow",
         }
     }
 
@@ -34,7 +37,7 @@ impl Mode {
     pub const fn state(self) -> State {
         match self {
             Mode::ForcedOpen => State::Open,
-            Mode::ForcedClosed | Mode::Disabled => State::Closed,
+            Mode::ForcedClosed | Mode::Disabled | Mode::Shadow => State::Closed,
         }
     }
 }

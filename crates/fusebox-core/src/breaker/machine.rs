@@ -5,7 +5,7 @@
 //! was due, so that a circuit nobody called for a day tells the same story as one with a timer.
 
 use super::cause::{Cause, RecentFailures, Rule, State, Trip};
-use super::front::{DISABLED, FORCED, FULL, Front};
+use super::front::{DISABLED, FORCED, FULL, Front, LENIENT, RAMP, WHOLE};
 use super::hold::{Hold, Mode};
 use super::outbox::queue;
 use super::phase::{Due, Fate, Phase};
@@ -34,6 +34,8 @@ pub(super) struct Machine {
     pub(super) hung: u32,
     /// The next success has been asked to come here.
     pub(super) asked: bool,
+    /// What a ramp under way owes the next call, in parts per million of one.
+    pub(super) credit: Option<u32>,
     /// Adds that landed in this epoch but belong to an older one.
     pub(super) strays: i64,
     pub(super) recent: RecentFailures,
@@ -92,6 +94,7 @@ impl Machine {
             run: Run::default(),
             hung: 0,
             asked: false,
+            credit: None,
             strays: 0,
             recent: RecentFailures::default(),
             hint: Time::ZERO,
@@ -114,6 +117,25 @@ impl Machine {
         self.hold.as_ref().map(|hold| hold.mode)
     }
 
+    /// Whether an operator keeps the rules from doing anything.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.mode().is_some_and(|mode| mode != Mode::Shadow)
+    }
+
+    /// The share of the calls that it is enforced for, in parts per million; 0 when it shadows.
+    fn share(&self) -> u64 {
+        match self.mode() {
+            Some(Mode::Shadow) => 0,
+            Some(_) => WHOLE,
+            None => self.settings.share(),
+        }
+    }
+
+    /// Whether nobody is refused, and it only tells what it would do.
+    pub(super) fn shadows(&self) -> bool {
+        self.share() == 0
+    }
+
     /// Lets everything happen that is due by `now`, each thing at its moment.
     pub(super) fn tick(&mut self, front: &Front, watch: Option<&Watch>, now: Time) {
         loop {
@@ -125,7 +147,7 @@ impl Machine {
                 continue;
             }
             match self.state {
-                State::Open if self.mode().is_none() && now >= self.reopen_at => {
+                State::Open if !self.is_frozen() && now >= self.reopen_at => {
                     self.enter(front, State::HalfOpen, self.reopen_at, Cause::WaitOver);
                 }
                 State::HalfOpen => match self.phase.next_due(&self.settings) {
@@ -140,6 +162,7 @@ impl Machine {
 
     fn tick_closed(&mut self, front: &Front, watch: Option<&Watch>, now: Time) {
         self.rest(now);
+        self.climb(front, now);
         self.roll(front, now);
         let mut newly_hung = 0;
         if now >= front.watch_due() {
@@ -176,7 +199,7 @@ impl Machine {
     pub(super) fn roll(&mut self, front: &Front, now: Time) {
         if now >= self.window.ends() {
             let seen = self.window.counts(self.passed(front));
-            if seen.failures + seen.slow > 0 && self.hold.is_none() {
+            if seen.failures + seen.slow > 0 && !self.is_frozen() {
                 // Successes that leave the window raise its rates, so the next completion must be judged, a fast
                 // success included. First ask, then read what has passed.
                 front.ask(true);
@@ -245,7 +268,7 @@ impl Machine {
     /// Judges the evidence, and asks for the next success where that could complete it. `passed` is what had passed when
     /// the evidence was recorded: a success that has come since must not end a run that was long enough.
     pub(super) fn evaluate(&mut self, front: &Front, passed: i64, now: Time) {
-        if self.state != State::Closed || self.hold.is_some() {
+        if self.state != State::Closed || self.is_frozen() {
             return;
         }
         if let Some(trip) = self.judge(passed, now) {
@@ -362,23 +385,27 @@ impl Machine {
         if to == State::Closed {
             self.recent = RecentFailures::default();
         }
+        self.begin_ramp(matches!(cause, Cause::Recovered { .. }));
         if to != State::Open {
             self.reopen_at = Time::NEVER;
         }
         self.publish(front);
         if from != to {
             self.tally.changes[from as usize][to as usize] += 1;
-            let retry_at = if to == State::Open { self.due() } else { Time::NEVER };
-            let epoch = self.epoch;
-            self.tell(Event::Transition(Transition { from, to, cause, at, epoch, retry_at }));
+            let retry_at = match to {
+                State::Open if self.is_frozen() => self.due(),
+                _ => self.reopen_at,
+            };
+            let (epoch, shadow) = (self.epoch, self.shadows());
+            self.tell(Event::Transition(Transition { from, to, cause, at, epoch, retry_at, shadow }));
         }
     }
 
     /// When the front must come here whatever happens.
     pub(super) fn due(&self) -> Time {
         let state = match self.state {
-            State::Closed => self.window.ends(),
-            State::Open if self.mode().is_some() => Time::NEVER,
+            State::Closed => self.window.ends().min(self.ramp_ends()),
+            State::Open if self.is_frozen() => Time::NEVER,
             State::Open => self.reopen_at,
             State::HalfOpen => self.phase.next_due(&self.settings).0,
         };
@@ -394,8 +421,12 @@ impl Machine {
                 Some(Mode::ForcedOpen) => FORCED,
                 Some(Mode::Disabled) => DISABLED,
                 _ => 0,
-            };
-        front.publish(self.epoch, flags, self.due());
+            }
+            | if self.credit.is_some() { RAMP } else { 0 };
+        let share = self.share();
+        front.set_share(share);
+        let lenient = if flags != 0 && share < WHOLE { LENIENT } else { 0 };
+        front.publish(self.epoch, flags | lenient, self.due());
     }
 
     pub(super) fn tell(&mut self, event: Event) {

@@ -28,6 +28,7 @@
 //! assert!(breaker.admit(rejection.retry_at).is_ok(), "the first probe");
 //! ```
 
+mod admit;
 mod attempt;
 mod cause;
 mod config;
@@ -39,6 +40,7 @@ mod machine;
 mod operate;
 mod outbox;
 mod phase;
+mod ramp;
 mod recovery;
 mod settings;
 mod settle;
@@ -50,8 +52,8 @@ mod window;
 
 pub use cause::{Cause, RecentFailures, Rule, State, Trip};
 pub use config::{
-    CancelCountsAs, Config, HalfOpen, Preset, Setting, SlowCountsAs, StreakReset, WaitInOpen, WaitStrategy,
-    Window,
+    CancelCountsAs, Config, HalfOpen, Preset, Ramp, RunMode, Setting, SlowCountsAs, StreakReset, WaitInOpen,
+    WaitStrategy, Window,
 };
 pub use hold::{DEFAULT_HOLD, Hold, Mode};
 pub use outbox::Listener;
@@ -61,11 +63,11 @@ pub use ticket::{Ticket, Watched};
 
 use crate::event::Event;
 use crate::sync::{AtomicU64, Mutex, OnceLock, Relaxed, contained, lock};
-use crate::{Outcome, Reason, Rejection, Rng, Time};
+use crate::{Outcome, Rng, Time};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
-use front::{DISABLED, EPOCH_SHIFT, FLAGS, FORCED, FULL, Front, state_of};
+use front::{EPOCH_SHIFT, FLAGS, Front, state_of};
 use machine::Machine;
 use outbox::{Outbox, WAITING};
 use watch::Watch;
@@ -95,64 +97,6 @@ impl CircuitBreaker {
         }
     }
 
-    /// Asks to make a call. The driver has a timer and reports an [`overdue`](Self::overdue) attempt.
-    ///
-    /// # Errors
-    ///
-    /// A [`Rejection`] when the circuit is open, when it is half-open and its probes are all in flight, or when an
-    /// operator holds it open. Its `retry_at` is exact.
-    #[inline(always)]
-    pub fn admit(&self, now: Time) -> Result<Ticket, Rejection> {
-        let word = self.front.state();
-        if word & FLAGS == 0 && now < self.front.watch_due() {
-            return Ok(Ticket { word, began: now });
-        }
-        self.admit_other(word, now)
-    }
-
-    #[inline(never)]
-    fn admit_other(&self, word: u64, now: Time) -> Result<Ticket, Rejection> {
-        let due = self.front.due();
-        let rejects = word & (FORCED | FULL) != 0 || state_of(word) == State::Open;
-        if rejects && now < due && self.front.is_still(word) {
-            return Err(self.reject(word, due));
-        }
-        if word & DISABLED != 0 && now < due {
-            return Ok(Ticket::unmeasured(now));
-        }
-        self.admit_locked(now)
-    }
-
-    #[inline(always)]
-    fn reject(&self, word: u64, retry_at: Time) -> Rejection {
-        self.front.cell().rejected.fetch_add(1, Relaxed);
-        let reason = match word & (FORCED | FULL) {
-            0 => Reason::Open,
-            FULL => Reason::HalfOpenFull,
-            _ => Reason::ForcedOpen,
-        };
-        Rejection { reason, retry_at, epoch: word >> EPOCH_SHIFT }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn admit_locked(&self, now: Time) -> Result<Ticket, Rejection> {
-        let asked = self.with(now, |machine, front, watch| {
-            machine.tick(front, watch, now);
-            match (machine.state, machine.mode()) {
-                (_, Some(Mode::Disabled)) => Ok(Ticket::unmeasured(now)),
-                (State::Closed, _) => Ok(Ticket { word: machine.epoch << EPOCH_SHIFT, began: now }),
-                (State::HalfOpen, _) if !machine.phase.is_full(&machine.settings) => {
-                    let probe = machine.phase.admit(&machine.settings, now);
-                    machine.publish(front);
-                    Ok(Ticket::probe(machine.epoch, probe, now))
-                }
-                _ => Err(self.reject(front.state(), machine.due())),
-            }
-        });
-        asked.unwrap_or(Ok(Ticket::unmeasured(now)))
-    }
-
     /// Tells what came of a call. Fast successes of a closed circuit take no lock.
     #[inline(always)]
     pub fn settle(&self, ticket: Ticket, outcome: Outcome, now: Time) {
@@ -179,6 +123,8 @@ impl CircuitBreaker {
     #[inline(never)]
     fn settle_other(&self, ticket: Ticket, outcome: Outcome, now: Time) {
         if !ticket.is_measured() {
+            let unenforced = ticket.is_unenforced();
+            self.front.cell().late.fetch_add(u64::from(unenforced), Relaxed);
             return;
         }
         self.with(now, |machine, front, watch| machine.settle(front, watch, ticket, outcome, now));
@@ -201,29 +147,6 @@ impl CircuitBreaker {
                 machine.hang(front, now);
             }
         });
-    }
-
-    /// Like [`admit`](Self::admit), for drivers that cannot wake to report an overdue attempt: blocking calls and
-    /// manual permits. The breaker watches the call itself and notices at any admit, tick or reading.
-    ///
-    /// # Errors
-    ///
-    /// As [`admit`](Self::admit).
-    #[inline]
-    pub fn admit_watched(&self, now: Time) -> Result<Watched, Rejection> {
-        let ticket = self.admit(now)?;
-        let slot = self.watch(&ticket);
-        Ok(Watched { ticket, slot })
-    }
-
-    #[inline]
-    fn watch(&self, ticket: &Ticket) -> Option<u8> {
-        let hangs = ticket.is_measured() && !ticket.is_probe() && !ticket.is_overdue();
-        if hangs && self.front.slow() < u64::MAX {
-            self.watch.get_or_init(Watch::new).enter(&self.front, ticket)
-        } else {
-            None
-        }
     }
 
     /// Tells what came of a watched call.
@@ -254,12 +177,13 @@ impl CircuitBreaker {
         }
     }
 
-    /// The state that callers experience.
+    /// The state that callers experience. A circuit that shadows is closed to them; what it would be is in the
+    /// [`snapshot`](Self::snapshot).
     pub fn state(&self, now: Time) -> State {
         if now >= self.front.due().min(self.front.watch_due()) {
             self.tick(now);
         }
-        state_of(self.front.state())
+        self.front.shown()
     }
 
     /// Counts state changes.
@@ -271,7 +195,7 @@ impl CircuitBreaker {
     /// The circuit at `now`.
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.tick(now);
-        lock(&self.machine).snapshot(&self.front)
+        lock(&self.machine).snapshot(&self.front, now)
     }
 
     /// The last trip: the rule and its numbers. Kept after the circuit has closed again.

@@ -29,7 +29,10 @@ impl Machine {
         }
         self.hold = Some(hold.clone());
         self.tell(Event::Held(hold));
-        if mode == Mode::ForcedClosed && self.state == State::Closed {
+        if mode == Mode::Shadow || mode == Mode::ForcedClosed && self.state == State::Closed {
+            if mode != Mode::Shadow {
+                self.credit = None;
+            }
             self.publish(front);
         } else {
             self.enter(front, mode.state(), now, Cause::Operator);
@@ -50,6 +53,8 @@ impl Machine {
             (Mode::ForcedOpen | Mode::Disabled, _) => {
                 self.enter(front, State::Closed, at, Cause::OverrideEnded);
             }
+            // It has gone on as it would, and is enforced from here.
+            (Mode::Shadow, _) => self.publish(front),
             (Mode::ForcedClosed, _) => {
                 // What was measured meanwhile is judged with the next completion, a fast success included.
                 front.ask(true);
@@ -100,6 +105,9 @@ impl Machine {
             at: now,
         });
         swap(&mut self.settings, settings);
+        if self.settings.ramp.is_none() {
+            self.credit = None;
+        }
         self.publish(front);
         if self.state == State::Closed {
             // Ask anew: what was enough evidence may not be enough now, and the other way round.
@@ -108,18 +116,22 @@ impl Machine {
         }
     }
 
-    pub(super) fn snapshot(&mut self, front: &Front) -> Snapshot {
+    pub(super) fn snapshot(&mut self, front: &Front, now: Time) -> Snapshot {
         let passed = self.passed(front);
         let closed = self.state == State::Closed;
         let success = self.tally.success + if closed { passed.max(0) as u64 } else { 0 };
         self.tally.shown = self.tally.shown.max(success);
+        let shadows = self.shadows();
         let retry_at = match self.state {
+            _ if shadows => Time::NEVER,
             State::Closed => Time::NEVER,
             State::HalfOpen if !self.phase.is_full(&self.settings) => Time::NEVER,
             _ => self.due(),
         };
         Snapshot {
-            state: self.state,
+            state: if shadows { State::Closed } else { self.state },
+            shadow: shadows.then_some(self.state),
+            ramp: self.ramp_share(now),
             epoch: self.epoch,
             since: self.since,
             retry_at,
@@ -137,6 +149,9 @@ impl Machine {
                 ignored: front.sum(|cell| &cell.ignored),
                 cancelled: front.sum(|cell| &cell.cancelled),
                 late: front.sum(|cell| &cell.late),
+                recovering: front.sum(|cell| &cell.recovering),
+                would_reject: front.sum(|cell| &cell.would_reject),
+                unenforced: front.sum(|cell| &cell.unenforced),
                 failure: self.tally.failure,
                 slow: self.tally.slow,
                 changes: self.tally.changes.map(|to| to.map(u64::from)),
@@ -148,6 +163,9 @@ impl Machine {
     /// Whether nothing would be lost with it: closed, not held, nothing hung, and an empty window.
     pub(super) fn is_idle(&mut self, front: &Front, now: Time) -> bool {
         if self.state != State::Closed || self.hold.is_some() || self.hung > 0 || now <= self.since {
+            return false;
+        }
+        if self.credit.is_some() && now < self.ramp_ends() {
             return false;
         }
         self.roll(front, now);

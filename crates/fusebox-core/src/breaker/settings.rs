@@ -1,8 +1,10 @@
 //! Checked settings: what a breaker runs on.
 
 use super::config::{
-    CancelCountsAs, Config, HalfOpen, Setting, SlowCountsAs, StreakReset, WaitStrategy, Window,
+    CancelCountsAs, Config, HalfOpen, RunMode, Setting, SlowCountsAs, StreakReset, WaitStrategy, Window,
 };
+use super::front::in_share;
+use super::ramp::Slope;
 use crate::Ratio;
 use crate::time::nanos;
 use alloc::format;
@@ -30,6 +32,8 @@ pub struct Settings {
     pub(super) jitter: Ratio,
     pub(super) lease: u64,
     pub(super) sample_rate: Ratio,
+    pub(super) ramp: Option<Slope>,
+    enforcement: Ratio,
 }
 
 impl Settings {
@@ -51,6 +55,17 @@ impl Settings {
     /// Whether attempts in flight past the slow threshold count.
     pub fn watches_hung_calls(&self) -> bool {
         self.config.hung_calls && self.slow < u64::MAX
+    }
+
+    /// Whether a call with this key, other than 0, is in the share of the calls that the circuit is enforced for. The same
+    /// keys always are, in every process, and a larger share keeps those of a smaller one.
+    pub const fn enforces(&self, key: u64) -> bool {
+        in_share(key, self.enforcement.ppm() as u64)
+    }
+
+    /// The share of the calls that it is enforced for, in parts per million; 0 for a circuit that shadows.
+    pub(super) fn share(&self) -> u64 {
+        if self.config.mode == RunMode::Shadow { 0 } else { u64::from(self.enforcement.ppm()) }
     }
 
     /// What is doubtful about these settings. None of it keeps them from working.
@@ -188,6 +203,15 @@ impl Config {
         {
             found.add("streak_reset", format!("{n}"), "a number of waits, 0 or more");
         }
+        let ramp = self.recovery_ramp.map(|ramp| {
+            found.positive("recovery_ramp.over", ramp.over, Duration::from_millis(1));
+            let from = found.rate("recovery_ramp.from", ramp.from);
+            if ramp.from == 1.0 {
+                found.add("recovery_ramp.from", "1".into(), "a share below 1: a ramp from everyone is none");
+            }
+            Slope { from, over: nanos(ramp.over) }
+        });
+        let enforcement = found.rate("enforcement", self.enforcement);
         if self.failure_count.is_none()
             && self.consecutive_failures.is_none()
             && failure_rate.is_none()
@@ -200,7 +224,18 @@ impl Config {
             return Err(found.0);
         }
         let (slow, lease) = (nanos(slow), nanos(lease));
-        Ok(Settings { config: self, failure_rate, slow_call_rate, slow, bucket, jitter, lease, sample_rate })
+        Ok(Settings {
+            config: self,
+            failure_rate,
+            slow_call_rate,
+            slow,
+            bucket,
+            jitter,
+            lease,
+            sample_rate,
+            ramp,
+            enforcement,
+        })
     }
 }
 

@@ -155,7 +155,7 @@ mod tests {
             machine.enter(&front, *state, Time::ZERO, Cause::Operator);
         }
         machine.attend(&front, None, &ticket, found, Time::ZERO);
-        let totals = machine.snapshot(&front).totals;
+        let totals = machine.snapshot(&front, Time::ZERO).totals;
         (totals.success, totals.late)
     }
 
@@ -178,11 +178,11 @@ mod tests {
         let mut machine = Machine::new(settings.clone(), Rng::seeded(1), Time::ZERO);
         let front = Front::new(&settings, machine.due());
         machine.enter(&front, State::Closed, Time::ZERO, Cause::Operator);
-        let shown = |machine: &mut Machine| machine.snapshot(&front).totals.success;
+        let shown = |machine: &mut Machine| machine.snapshot(&front, Time::ZERO).totals.success;
         let found = front.pass();
         assert_eq!(shown(&mut machine), 1, "it may be in time, for all that can be seen");
         machine.attend(&front, None, &Ticket { word: 0, began: Time::ZERO }, found, Time::ZERO);
-        assert_eq!((shown(&mut machine), machine.snapshot(&front).totals.late), (1, 1));
+        assert_eq!((shown(&mut machine), machine.snapshot(&front, Time::ZERO).totals.late), (1, 1));
         front.pass();
         assert_eq!(shown(&mut machine), 1);
         front.pass();

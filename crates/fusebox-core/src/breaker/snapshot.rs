@@ -1,7 +1,7 @@
 //! A copyable view of a circuit.
 
 use super::{Hold, State, Trip};
-use crate::Time;
+use crate::{Ratio, Time};
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -10,6 +10,10 @@ use core::time::Duration;
 pub struct Snapshot {
     /// The state that callers experience.
     pub state: State,
+    /// What the state would be, of a circuit that shadows.
+    pub shadow: Option<State>,
+    /// The share of the calls that is let through, while a ramp after a recovery is under way.
+    pub ramp: Option<Ratio>,
     /// Counts state changes.
     pub epoch: u64,
     /// When the state began.
@@ -92,11 +96,19 @@ pub struct Totals {
     pub slow: u64,
     /// Refused.
     pub rejected: u64,
+    /// Refused by the ramp after a recovery; part of `rejected`.
+    pub recovering: u64,
+    /// Would have been refused, had the circuit not shadowed. Their results are among `late`, or, where a ramp would have
+    /// refused them, among the others.
+    pub would_reject: u64,
+    /// Let through because they were outside the share of the calls that the circuit is enforced for. Counted as
+    /// `would_reject` is.
+    pub unenforced: u64,
     /// Settled as ignored.
     pub ignored: u64,
     /// Dropped or cancelled.
     pub cancelled: u64,
-    /// Settled after their epoch had ended.
+    /// Settled after their epoch had ended, or let past a circuit that was not closed.
     pub late: u64,
     /// Changes from a state to a state, indexed as [`State::ALL`].
     pub changes: [[u64; 3]; 3],

@@ -5,6 +5,8 @@ use crate::Time;
 
 /// The call was admitted while nothing is measured.
 const UNMEASURED: u64 = 1;
+/// The call was let past a circuit that would have refused it. No measured call is like this.
+const UNENFORCED: u64 = UNMEASURED | OVERDUE;
 /// The machine counts this call as hung.
 const OVERDUE: u64 = 2;
 const PROBE_SHIFT: u32 = 2;
@@ -27,6 +29,10 @@ impl Ticket {
         Ticket { word: UNMEASURED, began }
     }
 
+    pub(super) const fn unenforced(began: Time) -> Self {
+        Ticket { word: UNENFORCED, began }
+    }
+
     pub(super) const fn probe(epoch: u64, probe: u32, began: Time) -> Self {
         Ticket { word: epoch << EPOCH_SHIFT | (probe as u64) << PROBE_SHIFT, began }
     }
@@ -44,6 +50,11 @@ impl Ticket {
     /// Whether the call is a probe of a half-open circuit.
     pub const fn is_probe(&self) -> bool {
         self.probe_id() != 0
+    }
+
+    /// Whether the call was let past a circuit that would have refused it: it shadows, or is enforced for other calls.
+    pub const fn is_unenforced(&self) -> bool {
+        self.word & UNENFORCED == UNENFORCED
     }
 
     /// The same ticket with the slow clock started at `began`: a call whose attempts are measured one by one.

@@ -1,8 +1,8 @@
 //! Random configurations and random steps.
 
 use fusebox_core::breaker::{
-    CancelCountsAs, Config, HalfOpen, Mode, Setting, SlowCountsAs, StreakReset, WaitInOpen, WaitStrategy,
-    Window,
+    CancelCountsAs, Config, HalfOpen, Mode, Ramp, RunMode, Setting, SlowCountsAs, StreakReset, WaitInOpen,
+    WaitStrategy, Window,
 };
 use fusebox_core::{Failure, Outcome};
 use proptest::prelude::*;
@@ -22,10 +22,11 @@ pub(crate) enum Span {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
-    Admit,
+    /// With a key; 0 is none.
+    Admit(u64),
     Settle(Outcome, usize),
     /// A call that takes no time.
-    Call(Outcome),
+    Call(Outcome, u64),
     Overdue(usize),
     Tick,
     Hold(Mode, Duration),
@@ -75,13 +76,13 @@ impl Digits {
 
     fn op(&mut self) -> Op {
         match self.below(80) {
-            0..24 => Op::Admit,
-            24..44 => Op::Call(self.outcome()),
+            0..24 => Op::Admit(u64::from(self.below(4))),
+            24..44 => Op::Call(self.outcome(), u64::from(self.below(4))),
             44..64 => Op::Settle(self.outcome(), self.0 as usize),
             64..72 => Op::Overdue(self.0 as usize),
             72..76 => Op::Tick,
             76 | 77 => {
-                let mode = self.of(&[Mode::ForcedOpen, Mode::ForcedClosed, Mode::Disabled]);
+                let mode = self.of(&[Mode::ForcedOpen, Mode::ForcedClosed, Mode::Disabled, Mode::Shadow]);
                 Op::Hold(
                     mode,
                     self.of(&[Duration::MAX, ms(500), ms(2_000), ms(7_000), Duration::from_nanos(1)]),
@@ -108,15 +109,14 @@ pub(crate) fn step() -> impl Strategy<Value = (Span, Op)> {
 
 fn wait() -> impl Strategy<Value = WaitStrategy> {
     let base = select(vec![ms(400), ms(1_000), ms(2_500)]);
-    (base, select(vec![1.0, 1.5, 2.0]), 1u32..12, any::<bool>()).prop_map(
-        |(base, multiplier, times, fixed)| {
-            if fixed {
-                WaitStrategy::Fixed(base)
-            } else {
-                WaitStrategy::Exponential { base, multiplier, max: base * times }
-            }
-        },
-    )
+    (base, select(vec![1.0, 1.5, 2.0]), 1u32..12, 0..3).prop_map(|(base, multiplier, times, kind)| {
+        let max = base * times;
+        match kind {
+            0 => WaitStrategy::Fixed(base),
+            1 => WaitStrategy::Exponential { base, multiplier, max },
+            _ => WaitStrategy::Adaptive { percentile: multiplier / 2.0 - 0.25, base, max },
+        }
+    })
 }
 
 fn half_open() -> impl Strategy<Value = HalfOpen> {
@@ -152,11 +152,16 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
         1 => Just(StreakReset::AtClose),
         3 => select(vec![0.0, 0.5, 2.0]).prop_map(StreakReset::AfterWaits),
     ];
+    let ramp = prop::option::weighted(
+        0.3,
+        (select(vec![0.1, 0.3, 0.75]), select(vec![ms(600), ms(5_000), ms(15_000)])),
+    );
+    let modes = (ramp, prop::bool::weighted(0.15), select(vec![1.0, 1.0, 1.0, 0.5, 0.3]));
     let rules = (few(), few(), prop::option::of(rate()), 1u32..7);
     let slowness = (slow, any::<bool>(), prop::option::of(rate()), prop::bool::weighted(0.8));
     let recovery = (wait(), 1u32..4, half_open(), select(vec![ms(700), ms(3_000), ms(6_000)]), limit, reset);
-    (window, rules, slowness, recovery, any::<bool>()).prop_map(
-        |(window, rules, slowness, recovery, cancel_fails)| {
+    (window, rules, slowness, recovery, modes, any::<bool>()).prop_map(
+        |(window, rules, slowness, recovery, (ramp, shadow, enforcement), cancel_fails)| {
             let most = if let Window::Calls(n) = window { n } else { u32::MAX };
             let (consecutive_failures, failure_count, failure_rate, minimum_calls) = rules;
             let (slow_call_duration, slow_fails, slow_call_rate, hung_calls) = slowness;
@@ -180,6 +185,9 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
                 probe_lease: Setting::Is(lease),
                 half_open_limit,
                 streak_reset,
+                recovery_ramp: ramp.map(|(from, over)| Ramp { from, over }),
+                mode: if shadow { RunMode::Shadow } else { RunMode::Enforce },
+                enforcement,
                 cancel_counts_as: if cancel_fails {
                     CancelCountsAs::Failure
                 } else {

@@ -2,20 +2,26 @@
 //! right. One caller, virtual time, no jitter.
 
 mod evidence;
+mod leniency;
 mod probes;
+mod recovery;
 
 use evidence::Evidence;
 use fusebox_core::breaker::{
-    CancelCountsAs, Config, Mode, ProbeCounts, Rule, Settings, SlowCountsAs, State, StreakReset, Totals,
-    WaitStrategy, WindowCounts,
+    CancelCountsAs, Config, Mode, ProbeCounts, Rule, RunMode, Settings, SlowCountsAs, State, StreakReset,
+    Totals, WaitStrategy, WindowCounts,
 };
 use fusebox_core::{Failure, Outcome, Reason, Time};
+use leniency::Leniency;
 use probes::{Fate, Probes};
+use recovery::Recoveries;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Ticket {
     pub(crate) began: Time,
     pub(crate) probe: Option<u64>,
+    pub(crate) unenforced: bool,
     epoch: u64,
     measured: bool,
     overdue: bool,
@@ -45,6 +51,7 @@ pub(crate) struct Told {
 #[derive(Clone, Copy, PartialEq, PartialOrd, Eq, Ord)]
 enum Due {
     Hold,
+    Ramp,
     Wait,
     Phase, // wins a tie: a phase that has not closed by its limit is over
     Lease(u64),
@@ -64,6 +71,8 @@ pub(crate) struct Model {
     probes: Probes,       // of a half-open phase
     pub(crate) streak: u32,
     last_wait: u64,
+    recoveries: Recoveries,
+    leniency: Leniency,
     pub(crate) totals: Totals,
     pub(crate) told: Vec<Told>,
 }
@@ -76,6 +85,7 @@ impl Model {
         let (state, never) = (State::Closed, Time::NEVER);
         Model { config, slow, lease, state, epoch: 0, since: now, open_until: never, hold: None, under: (state, never),
             evidence: Evidence::default(), probes: Probes::default(), streak: 0, last_wait: 0,
+            recoveries: Recoveries::default(), leniency: Leniency::new(settings),
             totals: Totals::default(), told: vec![] }
     }
 
@@ -97,6 +107,7 @@ impl Model {
         let from = core::mem::replace(&mut self.state, to);
         (self.epoch, self.since, self.open_until) = (self.epoch + 1, at, open_until);
         (self.evidence, self.probes) = (Evidence::default(), Probes::default());
+        self.leniency.begin_ramp(&self.config, matches!(why, Why::Recovered(_)));
         if from != to {
             self.totals.changes[from as usize][to as usize] += 1;
             self.told.push(Told { from, to, why, at, retry_at: open_until });
@@ -105,6 +116,9 @@ impl Model {
 
     fn open(&mut self, why: Why, at: Time) {
         self.rest(at);
+        if matches!(why, Why::Tripped(..)) {
+            self.recoveries.tripped(at, self.streak > 0);
+        }
         self.streak += 1;
         self.last_wait = match self.config.wait_in_open.strategy {
             WaitStrategy::Fixed(wait) => wait.as_nanos() as u64,
@@ -112,7 +126,15 @@ impl Model {
                 let grown = (base.as_nanos() as f64 * multiplier.powi(self.streak as i32 - 1)) as u64;
                 grown.max(self.evidence.hint.nanos_since(at)).min(max.as_nanos() as u64)
             }
-            WaitStrategy::Adaptive { .. } => unreachable!("not generated"),
+            WaitStrategy::Adaptive { base, max, .. } => {
+                let learned = self.recovery();
+                let next = learned.and_then(|learned| self.recoveries.next(learned, at));
+                let first = learned.unwrap_or(base);
+                let grown = first.as_nanos().saturating_mul(1 << (self.streak - 1).min(60));
+                let next = next.unwrap_or(Duration::from_nanos(grown.min(max.as_nanos()) as u64));
+                let asked = self.evidence.hint.since(at);
+                next.clamp(base, max).max(asked).min(max).as_nanos() as u64
+            }
         };
         self.enter(State::Open, why, at, at.plus_nanos(self.last_wait));
     }
@@ -120,10 +142,11 @@ impl Model {
     /// The next thing that time alone brings about.
     fn next(&self) -> Option<(Time, Due)> {
         let hold = self.hold.map(|(_, expires)| (expires, Due::Hold));
-        let wait = (self.state == State::Open && self.hold.is_none()).then_some((self.open_until, Due::Wait));
+        let wait = (self.state == State::Open && !self.is_frozen()).then_some((self.open_until, Due::Wait));
         let phase = self.probes.limit_at(&self.config).map(|at| (at, Due::Phase));
         let lease = self.probes.first_lease().map(|(probe, ends)| (ends, Due::Lease(probe)));
-        [hold, wait, phase, lease].into_iter().flatten().filter(|(at, _)| *at < Time::NEVER).min()
+        let ramp = self.ramp_ends().map(|at| (at, Due::Ramp));
+        [hold, wait, phase, lease, ramp].into_iter().flatten().filter(|(at, _)| *at < Time::NEVER).min()
     }
 
     pub(crate) fn next_due(&self) -> Time {
@@ -137,8 +160,13 @@ impl Model {
             match due {
                 Due::Hold => self.end_hold(at),
                 Due::Wait => self.enter(State::HalfOpen, Why::WaitOver, at, Time::NEVER),
-                Due::Phase => self.open(Why::PhaseLimit, at),
+                Due::Ramp => self.leniency.begin_ramp(&self.config, false),
+                Due::Phase => {
+                    self.recoveries.bad(self.since);
+                    self.open(Why::PhaseLimit, at);
+                }
                 Due::Lease(probe) => {
+                    self.recoveries.bad(self.since);
                     self.probes.end(probe, at);
                     self.judge_probe(false, at);
                 }
@@ -152,7 +180,7 @@ impl Model {
 
     fn evaluate(&mut self, now: Time) {
         if self.state == State::Closed
-            && self.hold.is_none()
+            && !self.is_frozen()
             && let Some((rule, counted)) = self.evidence.judge(&self.config, now)
         {
             self.open(Why::Tripped(rule, counted), now);
@@ -167,10 +195,27 @@ impl Model {
         }
     }
 
-    pub(crate) fn admit(&mut self, now: Time) -> Result<Ticket, (Reason, Time)> {
+    pub(crate) fn admit(&mut self, key: u64, now: Time) -> Result<Ticket, (Reason, Time)> {
         self.observe(now);
         let full = self.state == State::HalfOpen && self.probes.are_all_out(&self.config);
+        let unenforced =
+            Ticket { began: now, probe: None, unenforced: true, epoch: 0, measured: false, overdue: false };
+        if self.state == State::HalfOpen && !full && !self.shadows() && self.spares(key) {
+            return Ok(unenforced);
+        }
+        if self.state == State::Closed
+            && let Some(share) = self.ramp_share(now)
+            && !self.leniency.takes_part(share)
+            && !self.spares(key)
+        {
+            self.totals.rejected += 1;
+            self.totals.recovering += 1;
+            return Err((Reason::Recovering, self.ramp_ends().expect("a ramp is under way")));
+        }
         if self.state == State::Open || full {
+            if self.spares(key) {
+                return Ok(unenforced);
+            }
             self.totals.rejected += 1;
             let open = if self.hold.is_some() { Reason::ForcedOpen } else { Reason::Open };
             return Err((if full { Reason::HalfOpenFull } else { open }, self.retry_at()));
@@ -178,7 +223,7 @@ impl Model {
         let probe =
             (self.state == State::HalfOpen).then(|| self.probes.begin(now, now.plus_nanos(self.lease)));
         let measured = !self.hold.is_some_and(|(mode, _)| mode == Mode::Disabled);
-        Ok(Ticket { began: now, probe, epoch: self.epoch, measured, overdue: false })
+        Ok(Ticket { began: now, probe, unenforced: false, epoch: self.epoch, measured, overdue: false })
     }
 
     pub(crate) fn overdue(&mut self, ticket: &mut Ticket, now: Time) {
@@ -196,6 +241,7 @@ impl Model {
     pub(crate) fn settle(&mut self, ticket: Ticket, told: Outcome, now: Time) {
         self.observe(now);
         if !ticket.measured {
+            self.totals.late += u64::from(ticket.unenforced);
             return;
         }
         if ticket.epoch != self.epoch || ticket.probe.is_some_and(|probe| !self.probes.end(probe, now)) {
@@ -227,6 +273,12 @@ impl Model {
         };
         let counts = failed || slow || succeeded;
         if ticket.probe.is_some() && counts {
+            let good = succeeded && !slow;
+            if good {
+                self.recoveries.good(ticket.began)
+            } else {
+                self.recoveries.bad(ticket.began)
+            }
             return self.judge_probe(succeeded && !slow, now);
         }
         self.evidence.hung -= u32::from(ticket.overdue);
@@ -249,7 +301,10 @@ impl Model {
         self.hold = Some((mode, expires));
         match mode {
             Mode::ForcedOpen => self.enter(State::Open, Why::Operator, now, expires),
-            Mode::ForcedClosed if self.state == State::Closed => {}
+            Mode::Shadow => {}
+            Mode::ForcedClosed if self.state == State::Closed => {
+                self.leniency.begin_ramp(&self.config, false)
+            }
             Mode::ForcedClosed | Mode::Disabled => self.enter(State::Closed, Why::Operator, now, Time::NEVER),
         }
     }
@@ -261,7 +316,7 @@ impl Model {
 
     fn end_hold(&mut self, at: Time) {
         let (to, until) = match (self.hold.take().map(|(mode, _)| mode), self.under) {
-            (None | Some(Mode::ForcedClosed), _) => return,
+            (None | Some(Mode::ForcedClosed | Mode::Shadow), _) => return,
             (Some(Mode::ForcedOpen), (State::Open, until)) => (State::Open, until.max(at)),
             (Some(Mode::ForcedOpen), (State::HalfOpen, _)) => (State::Open, at),
             (Some(_), _) => (State::Closed, Time::NEVER),
@@ -278,7 +333,8 @@ impl Model {
     /// When callers may be admitted again, or when they will know more.
     pub(crate) fn retry_at(&self) -> Time {
         let full = self.state == State::HalfOpen && self.probes.are_all_out(&self.config);
-        if self.state == State::Open || full { self.next_due() } else { Time::NEVER }
+        let refuses = !self.shadows() && (self.state == State::Open || full);
+        if refuses { self.next_due() } else { Time::NEVER }
     }
 
     pub(crate) fn counts(&self, now: Time) -> (WindowCounts, u32, u32, ProbeCounts) {
