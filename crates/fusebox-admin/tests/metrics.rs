@@ -16,7 +16,7 @@ fn every_series_of_a_circuit_is_there_before_its_first_call() {
     scene.circuit("pay");
     let body = scene.get("/metrics").body;
     let series: Vec<_> = body.lines().filter(|line| line.contains(r#"circuit_name="pay""#)).collect();
-    assert_eq!(series.len(), 1 + 7 + 6 + 3 + 7, "{body}");
+    assert_eq!(series.len(), 1 + 10 + 6 + 4 + 7, "{body}");
     for line in series {
         assert!(line.ends_with("} 0"), "{line}");
     }
@@ -129,7 +129,7 @@ fn a_circuit_held_open_reads_open_and_names_its_override() {
     let held =
         |mode| scene.sample(&format!(r#"circuit_breaker_override{{circuit_name="pay",mode="{mode}"}}"#));
     assert_eq!(scene.sample(state), 1.0);
-    assert_eq!(["forced_open", "forced_closed", "disabled"].map(held), [1.0, 0.0, 0.0]);
+    assert_eq!(["forced_open", "forced_closed", "disabled", "shadow"].map(held), [1.0, 0.0, 0.0, 0.0]);
     scene.wait(61);
     assert_eq!((scene.sample(state), held("forced_open")), (0.0, 0.0), "the hold ended with no traffic");
 }

@@ -28,7 +28,7 @@ const CAPPED: &str = "Circuits told under the name other, having no series of th
 
 type Count = fn(&Totals) -> u64;
 
-const RESULTS: [(&str, Count); 7] = [
+const RESULTS: [(&str, Count); 10] = [
     ("success", |t| t.success),
     ("failure", |t| t.failure),
     ("rejected", |t| t.rejected),
@@ -36,6 +36,9 @@ const RESULTS: [(&str, Count); 7] = [
     ("ignored", |t| t.ignored),
     ("cancelled", |t| t.cancelled),
     ("late", |t| t.late),
+    ("recovering", |t| t.recovering),
+    ("would_reject", |t| t.would_reject),
+    ("unenforced", |t| t.unenforced),
 ];
 
 /// The exposition.
