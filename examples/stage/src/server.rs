@@ -2,7 +2,7 @@
 
 use crate::clock;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -56,6 +56,15 @@ where
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
+}
+
+/// The whole body of a request; none if it is longer than `most` bytes or breaks off.
+///
+/// # Cancel safety
+///
+/// Dropped, what has been read is lost.
+pub async fn body(request: Request<Incoming>, most: usize) -> Option<Bytes> {
+    Limited::new(request.into_body(), most).collect().await.ok().map(|body| body.to_bytes())
 }
 
 /// An answer with this status and body.

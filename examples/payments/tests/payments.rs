@@ -1,0 +1,107 @@
+//! The whole program, as a user runs it, over real HTTP. Counts only, and no times: what is timed out is told apart from
+//! what answers by hanging for ever.
+
+use std::process::{Command, Stdio};
+
+/// New payments in a scene.
+const PAYMENTS: u64 = 20;
+/// Calls that may be on their way to a provider when its circuit opens, and probes, on a machine that is busy with other
+/// things.
+const ROOM: u64 = 6;
+
+struct Play {
+    out: String,
+}
+
+/// A row of the table of scenes.
+#[derive(Debug)]
+struct Scene {
+    north: u64,
+    south: u64,
+    declined: u64,
+    later: u64,
+    captured: u64,
+    captured_later: u64,
+    asked_north: u64,
+    asked_south: u64,
+}
+
+impl Play {
+    /// The numbers of the row that begins with `name`.
+    fn numbers(&self, name: &str) -> Vec<u64> {
+        let rows = self.out.lines().filter_map(|line| line.trim_start().strip_prefix(name));
+        let mut rows = rows.filter(|rest| rest.starts_with("  "));
+        let numbers =
+            |rest: &str| rest.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>();
+        let found = rows.find_map(|rest| Some(numbers(rest)).filter(|numbers| !numbers.is_empty()));
+        found.unwrap_or_else(|| panic!("no row {name:?} in\n{}", self.out))
+    }
+
+    fn scene(&self, name: &str) -> Scene {
+        let numbers = self.numbers(name);
+        let [north, south, declined, later, _slowest, captured, captured_later, asked_north, asked_south] =
+            numbers[..]
+        else {
+            panic!("{name:?} has {numbers:?} in\n{}", self.out)
+        };
+        Scene { north, south, declined, later, captured, captured_later, asked_north, asked_south }
+    }
+
+    fn says(&self, words: &str) {
+        assert!(self.out.contains(words), "{words:?} is not in\n{}", self.out);
+    }
+}
+
+#[test]
+fn payments_survive_what_providers_do() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_example-payments"));
+    let output = program.stdin(Stdio::null()).output().expect("the program starts");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{out}\n{}", String::from_utf8_lossy(&output.stderr));
+    let play = Play { out };
+
+    let well = play.scene("all is well");
+    assert_eq!((well.north, well.declined, well.later), (PAYMENTS - 1, 1, 0), "{}", play.out);
+    assert_eq!(well.asked_south, 0, "a declined card is an answer, and no reason to ask the other provider");
+
+    let slow = play.scene("north is slow to authorise");
+    assert_eq!(slow.north + slow.south, PAYMENTS, "a slow provider loses traffic and no payment: {slow:?}");
+    assert!(slow.south > 0, "{slow:?}");
+    assert_eq!((slow.captured, slow.captured_later), (PAYMENTS - 1, 0), "its captures go on: {slow:?}");
+    play.says("north/authorise: open, slow_call_rate");
+
+    let stumbling = play.scene("north captures, answers 500");
+    assert_eq!(
+        (stumbling.captured, stumbling.captured_later),
+        (PAYMENTS, 0),
+        "a retry is told: {stumbling:?}"
+    );
+
+    let failing = play.scene("north captures nothing");
+    assert_eq!(failing.captured + failing.captured_later, PAYMENTS, "{failing:?}");
+    assert!(failing.captured_later > 0 && failing.later == 0, "{failing:?}");
+    assert!(failing.north > 0, "a circuit for each operation: north still authorises: {failing:?}");
+    play.says("north/capture: open, consecutive_failures 8 ≥ 8");
+
+    let hanging = play.scene("north hangs when it authorises");
+    assert_eq!((hanging.north, hanging.south, hanging.later), (0, PAYMENTS, 0), "{hanging:?}");
+    assert!(hanging.asked_north <= 5 + ROOM, "the threshold, and what was on its way: {hanging:?}");
+    play.says("north/authorise: open, consecutive_failures 5 ≥ 5");
+
+    let both = play.scene("both hang when they authorise");
+    assert_eq!((both.north, both.south, both.later), (0, 0, PAYMENTS), "declared, not failed: {both:?}");
+    assert!(both.asked_south <= 5 + ROOM, "{both:?}");
+
+    let again = play.scene("all is well again");
+    assert_eq!((again.north + again.south, again.later), (PAYMENTS, 0), "{again:?}");
+    assert!(again.north > 0, "{again:?}");
+
+    let [north, south] = ["north", "south"].map(|provider| play.numbers(provider));
+    assert!(north[2] > 0, "captures were repeated with the same key, and answered from memory: {north:?}");
+    let captured = |scene: &Scene| scene.captured;
+    let scenes = [&well, &slow, &stumbling, &failing, &hanging, &both, &again];
+    assert_eq!(north[4] + south[4], scenes.into_iter().map(captured).sum::<u64>(), "{}", play.out);
+    play.says("payments taken twice: 0");
+    play.says("order-0-0, sent again: 200 Captured, the same payment");
+    play.says("\"status\":\"will-be-processed\",\"source\":\"deferred\"");
+}
