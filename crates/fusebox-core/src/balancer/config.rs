@@ -110,7 +110,7 @@ pub struct Outliers {
     pub success_gap: f64,
     /// Standard deviations of the mean latency above the region's; `None` turns the rule off. Default: 1.9.
     pub latency: Option<f64>,
-    /// How many times the region's mean latency it is at the least. Default: 2.
+    /// How many times the region's mean latency it is at the least. Default: 3.
     pub latency_times: f64,
     /// How long the first ejection lasts; the n-th in a row lasts n times as long. Default: 30 s.
     pub base_ejection: Duration,
@@ -150,7 +150,7 @@ impl Default for Outliers {
             success_rate: Some(1.9),
             success_gap: 0.05,
             latency: Some(1.9),
-            latency_times: 2.0,
+            latency_times: 3.0,
             base_ejection: Duration::from_secs(30),
             max_ejection: Duration::from_secs(300),
             max_ejected: 0.5,
@@ -263,6 +263,10 @@ impl Findings {
         self.factor("outliers.latency", rules.latency);
         if !(rules.latency_times >= 1.0 && rules.latency_times.is_finite()) {
             self.add("outliers.latency_times", format!("{}", rules.latency_times), "a number of 1 or more");
+        }
+        if rules.latency.is_some() && rules.latency_times >= f64::from(rules.minimum_endpoints) {
+            let least = format!("less than outliers.minimum_endpoints ({})", rules.minimum_endpoints);
+            self.add("outliers.latency_times", format!("{}", rules.latency_times), least);
         }
         self.span("outliers.base_ejection", rules.base_ejection, Duration::from_millis(1));
         self.span("outliers.max_ejection", rules.max_ejection, Duration::from_millis(1));

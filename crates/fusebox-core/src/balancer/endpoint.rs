@@ -5,7 +5,8 @@
 
 use super::config::Settings;
 use super::ewma::Peak;
-use crate::sync::{AtomicBool, AtomicU64, Relaxed};
+use super::fleet::Record;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Relaxed};
 use crate::{Outcome, Time};
 use alloc::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(super) struct Member {
     /// 0 takes no traffic.
     pub(super) weight: u64,
     pub(super) tier: usize,
+    /// Its region, by number.
+    pub(super) home: usize,
     pub(super) region: Option<Arc<str>>,
     pub(super) zone: Option<Arc<str>>,
 }
@@ -44,6 +47,7 @@ pub(super) struct Endpoint {
     pub(super) ramp_until: AtomicU64,
     /// One more than the epoch in which its circuit was last seen closed; 0 if it never was.
     closed_in: AtomicU64,
+    pub(super) record: Mutex<Record>,
 }
 
 impl Endpoint {
@@ -62,6 +66,7 @@ impl Endpoint {
             out_until: AtomicU64::new(0),
             ramp_until: AtomicU64::new(0),
             closed_in: AtomicU64::new(0),
+            record: Mutex::default(),
         }
     }
 

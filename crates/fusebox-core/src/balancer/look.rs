@@ -8,6 +8,7 @@ use super::tried::Tried;
 use crate::Time;
 use crate::breaker::State;
 use crate::flow::Circuits;
+use crate::sync::Relaxed;
 
 /// Draws for another second choice, when the one drawn is out.
 const REDRAWS: usize = 4;
@@ -74,9 +75,9 @@ impl<C: Circuits> Look<'_, C> {
 
     /// Whether a slow start lets the endpoint have this call.
     #[inline]
-    fn is_let(&self, place: usize, draws: &mut Draws) -> bool {
+    fn is_let(&self, place: usize, tier: &Tier, draws: &mut Draws) -> bool {
         let share = self.members[place].endpoint.ramp(self.now, self.settings);
-        share == WHOLE || draws.below(WHOLE) < share
+        share == WHOLE || draws.below(tier.fullest.load(Relaxed)) < share
     }
 
     /// The next one, passing over those that are out: each call takes a turn of its own, so the neighbour of one that is
@@ -85,7 +86,7 @@ impl<C: Circuits> Look<'_, C> {
         let turns = tier.members.len() * 2;
         (0..turns)
             .map(|_| tier.members[tier.turn()])
-            .find(|place| self.fits(*place) && self.is_let(*place, draws))
+            .find(|place| self.fits(*place) && self.is_let(*place, tier, draws))
     }
 
     fn least_loaded(&self, tier: &Tier, draws: &mut Draws) -> Option<usize> {
@@ -99,7 +100,7 @@ impl<C: Circuits> Look<'_, C> {
             let is_less = least.is_none_or(|(other, weight, _)| {
                 u128::from(load) * u128::from(weight) < u128::from(other) * u128::from(member.weight)
             });
-            if is_less && self.fits(place) && self.is_let(place, draws) {
+            if is_less && self.fits(place) && self.is_let(place, tier, draws) {
                 least = Some((load, member.weight, place));
             }
         }
@@ -112,7 +113,7 @@ impl<C: Circuits> Look<'_, C> {
         for _ in 0..DRAWS {
             let drawn = tier.holder(draws.below(total));
             let place = tier.members[drawn];
-            if self.fits(place) && self.is_let(place, draws) {
+            if self.fits(place) && self.is_let(place, tier, draws) {
                 first = Some((drawn, place));
                 break;
             }
@@ -133,8 +134,9 @@ impl<C: Circuits> Look<'_, C> {
             }
             let weight = self.members[other].weight;
             let considered = weight == tier.heaviest || draws.below(tier.heaviest) < weight;
-            let better =
-                considered && self.is_let(other, draws) && self.cost(other, tier) < self.cost(first, tier);
+            let better = considered
+                && self.is_let(other, tier, draws)
+                && self.cost(other, tier) < self.cost(first, tier);
             return Some(if better { other } else { first });
         }
         Some(first)
@@ -171,10 +173,10 @@ impl<C: Circuits> Look<'_, C> {
     /// When the endpoint may be picked again, as far as that is known.
     pub(super) fn way_out(&self, place: usize) -> Time {
         let endpoint = &self.members[place].endpoint;
-        if !endpoint.healthy.load(crate::sync::Relaxed) {
+        if !endpoint.healthy.load(Relaxed) {
             return Time::NEVER;
         }
-        let out_until = Time::from_nanos(endpoint.out_until.load(crate::sync::Relaxed));
+        let out_until = Time::from_nanos(endpoint.out_until.load(Relaxed));
         let circuit = self.circuits.circuit(place);
         match circuit.state(self.now) {
             State::Closed if out_until > self.now => out_until,

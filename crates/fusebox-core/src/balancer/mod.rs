@@ -32,11 +32,17 @@ mod config;
 mod dice;
 mod endpoint;
 mod ewma;
+mod fleet;
+mod health;
 mod look;
+mod snapshot;
 mod tier;
 mod tried;
 
 pub use config::{Config, OnPanic, Outliers, Settings, Strategy};
+pub use fleet::OutlierRule;
+pub use health::{Health, Thresholds};
+pub use snapshot::{EndpointSnapshot, Snapshot, TierSnapshot};
 pub use tried::Tried;
 
 use crate::breaker::State;
@@ -87,8 +93,12 @@ pub struct Balancer {
     dice: Dice,
     /// When the tiers' shares are looked at again, in nanoseconds.
     review_at: AtomicU64,
+    /// When endpoints are compared to each other again, in nanoseconds. Shared with the balancers before and after a change.
+    compare_at: Arc<AtomicU64>,
     /// One more than an endpoint that should be sent a probe; 0 for none.
     probe: AtomicUsize,
+    /// The endpoint that was sent one last.
+    probed: AtomicUsize,
     refused: AtomicU64,
 }
 
@@ -120,7 +130,7 @@ impl Balancer {
                 });
                 let weight = u64::from(spec.weight.min(HEAVIEST));
                 let (region, zone) = (spec.region.clone(), spec.zone.clone());
-                Member { endpoint, weight, tier: 0, region, zone }
+                Member { endpoint, weight, tier: 0, home: 0, region, zone }
             })
             .collect();
         let tiers = tiers(&mut members, &settings, before.map_or(&[], |before| &before.tiers));
@@ -133,13 +143,19 @@ impl Balancer {
                 endpoint.start_slowly(now, &settings);
             }
         }
+        let compare_at = before.map_or_else(
+            || Arc::new(AtomicU64::new(next_comparison(&settings, now))),
+            |before| before.compare_at.clone(),
+        );
         Balancer {
             settings,
             members,
             tiers,
             dice: Dice::default(),
             review_at: AtomicU64::new(0),
+            compare_at,
             probe: AtomicUsize::new(0),
+            probed: AtomicUsize::new(0),
             refused: AtomicU64::new(before.map_or(0, |before| before.refused.load(Relaxed))),
         }
     }
@@ -267,9 +283,11 @@ impl Balancer {
         if self.review_at.compare_exchange(seen, next, Relaxed, Relaxed).is_err() {
             return;
         }
-        let mut bearing = 0;
+        let count = self.members.len();
+        self.tick(look.now);
+        let (mut bearing, mut waiting): (u64, Option<(usize, usize)>) = (0, None);
         for tier in &self.tiers {
-            let (mut fit, mut whole) = (0, 0);
+            let (mut fit, mut whole, mut fullest) = (0, 0, 0);
             for place in tier.members.iter().copied() {
                 let member = &self.members[place];
                 whole += member.weight;
@@ -277,15 +295,23 @@ impl Balancer {
                     continue;
                 }
                 match look.circuit_state(place) {
-                    State::Closed => fit += member.weight,
+                    State::Closed => {
+                        fit += member.weight;
+                        fullest = fullest.max(member.endpoint.ramp(look.now, look.settings));
+                    }
                     // A nearer tier bears all calls: nobody waits for this one.
-                    State::HalfOpen if bearing < WHOLE => self.probe.store(place + 1, Relaxed),
+                    State::HalfOpen if bearing < WHOLE => {
+                        let turn = (place + 2 * count - self.probed.load(Relaxed) - 1) % count;
+                        waiting = Some(waiting.map_or((turn, place), |first| (turn, place).min(first)));
+                    }
                     State::HalfOpen | State::Open => {}
                 }
             }
             tier.weigh(fit, whole, &self.settings, look.now);
+            tier.fullest.store(if fullest == 0 { WHOLE } else { fullest }, Relaxed);
             bearing += tier.fitness.load(Relaxed);
         }
+        self.probe.store(waiting.map_or(0, |(_, place)| place + 1), Relaxed);
     }
 
     /// The endpoint that waits for a probe, if this pick may bring it.
@@ -293,7 +319,9 @@ impl Balancer {
     fn probed<C: Circuits>(&self, tiers: &[Tier], look: &Look<'_, C>) -> Option<usize> {
         let place = self.probe.swap(0, Relaxed).checked_sub(1)?;
         let is_here = tiers.iter().any(|tier| tier.members.contains(&place));
-        (is_here && look.fits(place) && look.circuit_state(place) == State::HalfOpen).then_some(place)
+        let waits = is_here && look.fits(place) && look.circuit_state(place) == State::HalfOpen;
+        self.probed.store(place, Relaxed);
+        waits.then_some(place)
     }
 
     /// Tells what came of a picked call, `nanos` nanoseconds after it was sent.
@@ -314,6 +342,28 @@ impl Balancer {
         }
     }
 
+    /// Lets everything happen that is due by `now`: the endpoints are compared to each other. Picks do the same, up to a tenth
+    /// of a second late.
+    pub fn tick(&self, now: Time) {
+        let due = self.compare_at.load(Relaxed);
+        if now.as_nanos() < due {
+            return;
+        }
+        let next = next_comparison(&self.settings, now);
+        if self.compare_at.compare_exchange(due, next, Relaxed, Relaxed).is_err() {
+            return;
+        }
+        let regions = self.members.iter().map(|member| member.home + 1).max().unwrap_or(0);
+        if fleet::compare(&self.members, regions, &self.settings, now) {
+            self.review_at.store(0, Relaxed);
+        }
+    }
+
+    /// When [`tick`](Self::tick) has something to do next; [`Time::NEVER`] if only a call can change anything.
+    pub fn next_due(&self) -> Time {
+        Time::from_nanos(self.compare_at.load(Relaxed))
+    }
+
     /// An endpoint has become healthy or unhealthy, by checks that the driver runs. An unhealthy one is out; one that has
     /// become healthy starts slowly.
     pub fn set_healthy(&self, endpoint: usize, healthy: bool, now: Time) {
@@ -324,6 +374,11 @@ impl Balancer {
         }
         self.review_at.store(0, Relaxed);
     }
+}
+
+fn next_comparison(settings: &Settings, now: Time) -> u64 {
+    let outliers = settings.config().outliers.as_ref();
+    outliers.map_or(Time::NEVER, |rules| now + rules.interval).as_nanos()
 }
 
 /// The tier whose turn it is: each bears what it can, the nearest first, until all calls are borne.

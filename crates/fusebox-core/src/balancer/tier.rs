@@ -31,6 +31,9 @@ pub(super) struct Tier {
     stride: u64,
     /// How much of a call volume it can bear, of [`WHOLE`].
     pub(super) fitness: AtomicU64,
+    /// The largest share that a slow start leaves one of its fit endpoints, of [`WHOLE`]: where all come back together, none
+    /// has another to hold back for.
+    pub(super) fullest: AtomicU64,
     pub(super) pulse: Arc<Pulse>,
 }
 
@@ -118,6 +121,7 @@ impl Tier {
             members: members.into_iter().map(|(place, _)| place).collect(),
             sums,
             fitness: AtomicU64::new(WHOLE),
+            fullest: AtomicU64::new(WHOLE),
             pulse,
         }
     }
@@ -176,6 +180,10 @@ pub(super) fn tiers(members: &mut [Member], settings: &Settings, before: &[Tier]
     order.dedup();
     for (member, distance) in members.iter_mut().zip(&distances) {
         member.tier = order.binary_search(distance).unwrap_or(0);
+        member.home = match distance {
+            Distance::Zone | Distance::Region => 0,
+            Distance::Elsewhere(rank) => rank + 1,
+        };
     }
     let tier = |(number, distance): (usize, Distance)| {
         let takes_traffic = |(place, member): (usize, &Member)| {
