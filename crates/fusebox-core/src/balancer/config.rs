@@ -162,8 +162,9 @@ impl Default for Outliers {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     config: Config,
-    /// Nanoseconds, as are the next three.
+    /// One over the time constant, per nanosecond.
     pub(super) decay: f64,
+    /// Nanoseconds, as are the next two.
     pub(super) penalty: u64,
     pub(super) first_latency: f64,
     pub(super) slow_start: u64,
@@ -213,7 +214,7 @@ impl Config {
 
     fn checked(self) -> Settings {
         Settings {
-            decay: nanos(self.decay) as f64,
+            decay: 1.0 / nanos(self.decay) as f64,
             penalty: nanos(self.penalty),
             first_latency: nanos(self.first_latency) as f64,
             slow_start: nanos(self.slow_start),

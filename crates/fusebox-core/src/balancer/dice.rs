@@ -7,38 +7,55 @@
 use crate::SharedRng;
 use crate::sync::{AtomicU64, Relaxed};
 
+/// From one pick's number to the next one's.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+/// From one draw of a pick to the next: another step, or a pick's second draw would be its successor's first.
+const STEP: u64 = 0xd134_2543_de82_ef95;
 
 /// The balancer's dice.
 #[derive(Debug, Default)]
 pub(super) struct Dice(AtomicU64);
 
-/// One pick's draws.
+/// One pick's draws. A pick that draws nothing touches nothing.
 #[derive(Debug)]
-pub(super) struct Draws(u64);
+pub(super) struct Draws<'a> {
+    dice: &'a Dice,
+    rng: &'a SharedRng,
+    /// 0 until the first draw.
+    word: u64,
+}
 
 impl Dice {
     #[inline]
-    pub(super) fn roll(&self, rng: &SharedRng) -> Draws {
-        match self.0.fetch_add(GAMMA, Relaxed) {
-            0 => self.seed(rng),
-            seed => Draws(mixed(seed)),
+    pub(super) fn roll<'a>(&'a self, rng: &'a SharedRng) -> Draws<'a> {
+        Draws { dice: self, rng, word: 0 }
+    }
+}
+
+impl Draws<'_> {
+    #[inline]
+    fn next(&mut self) -> u64 {
+        if self.word == 0 {
+            self.begin();
+        }
+        self.word = self.word.wrapping_add(STEP);
+        mixed(self.word)
+    }
+
+    /// Takes a number that no other pick has, far from its neighbours'.
+    #[inline]
+    fn begin(&mut self) {
+        self.word = self.dice.0.fetch_add(GAMMA, Relaxed);
+        if self.word == 0 {
+            self.word = self.seed();
         }
     }
 
     #[cold]
-    fn seed(&self, rng: &SharedRng) -> Draws {
-        let seed = rng.up_to(u64::MAX);
-        self.0.store(seed, Relaxed);
-        Draws(mixed(seed ^ GAMMA))
-    }
-}
-
-impl Draws {
-    #[inline]
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GAMMA);
-        mixed(self.0)
+    fn seed(&self) -> u64 {
+        let seed = self.rng.up_to(u64::MAX);
+        self.dice.0.store(seed, Relaxed);
+        seed ^ GAMMA
     }
 
     /// A number below `bound`; 0 if that is 0.
@@ -81,7 +98,7 @@ mod tests {
 
     #[test]
     fn nothing_is_below_nothing() {
-        assert_eq!(Draws(7).below(0), 0);
-        assert_eq!(Draws(7).below(1), 0);
+        let (dice, rng) = (Dice::default(), SharedRng::new(Rng::seeded(1)));
+        assert_eq!([0, 1].map(|bound| dice.roll(&rng).below(bound)), [0, 0]);
     }
 }

@@ -28,25 +28,26 @@ pub(super) struct Member {
 
 /// What is known of one endpoint. What is in flight is the difference of the counters, so it cannot drift from them.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Endpoint {
-    pub(super) name: Arc<str>,
-    pub(super) picked: AtomicU64,
-    pub(super) success: AtomicU64,
-    pub(super) failure: AtomicU64,
-    pub(super) ignored: AtomicU64,
-    pub(super) cancelled: AtomicU64,
-    pub(super) given_back: AtomicU64,
-    /// Nanoseconds of successes and failures, summed.
-    pub(super) nanos: AtomicU64,
+    // What a pick reads of every endpoint that it considers stands in the first two lines of the cache.
     pub(super) peak: Peak,
-    pub(super) healthy: AtomicBool,
     /// The end of an ejection, in nanoseconds; 0 without one.
     pub(super) out_until: AtomicU64,
     /// The end of a slow start, in nanoseconds; 0 without one.
     pub(super) ramp_until: AtomicU64,
     /// One more than the epoch in which its circuit was last seen closed; 0 if it never was.
     closed_in: AtomicU64,
+    pub(super) healthy: AtomicBool,
+    pub(super) picked: AtomicU64,
+    pub(super) given_back: AtomicU64,
+    pub(super) success: AtomicU64,
+    pub(super) failure: AtomicU64,
+    pub(super) ignored: AtomicU64,
+    pub(super) cancelled: AtomicU64,
+    /// Nanoseconds of successes and failures, summed.
+    pub(super) nanos: AtomicU64,
+    pub(super) name: Arc<str>,
     pub(super) record: Mutex<Record>,
 }
 

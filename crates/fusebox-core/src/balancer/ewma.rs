@@ -1,7 +1,8 @@
 //! Averages of latency that forget with time.
 //!
-//! Both are two words that any thread moves without a lock. Between the two words a reader may see one of an update and
-//! not the other: it is then off by that one sample, and no decision hangs on so little.
+//! Both are two words that any thread reads and stores, without a lock and without a read-modify-write, which would cost a
+//! pick and a settle more than all the rest. Of two threads that settle in the same few nanoseconds one may be forgotten,
+//! and a reader may see half of an update: an average is then off by one sample of many. Nothing is counted here.
 
 use crate::Time;
 use crate::sync::{AtomicU64, Relaxed};
@@ -17,6 +18,9 @@ pub(super) struct Peak(Average);
 /// A latency that rises and falls alike.
 #[derive(Debug, Default)]
 pub(super) struct Mean(Average);
+
+/// Time constants after which nothing fades further.
+const LONGEST: f64 = 50.0;
 
 /// An average in nanoseconds, as the bits of an `f64`, and when it was moved.
 #[derive(Debug, Default)]
@@ -41,11 +45,14 @@ impl Average {
     }
 
     /// Moves the average by what `next` makes of it and of the nanoseconds since the last move. Of samples that come at
-    /// once, only one has that time for itself.
-    fn shift(&self, now: Time, next: impl Fn(f64, u64) -> f64) {
-        let age = now.as_nanos().saturating_sub(self.moved.fetch_max(now.as_nanos(), Relaxed));
-        let shifted = |seen| Some(next(f64::from_bits(seen), age).to_bits()).filter(|bits| *bits != seen);
-        let _ = self.nanos.fetch_update(Relaxed, Relaxed, shifted);
+    /// once, only one has that time for itself, and may be the only one that counts.
+    #[inline]
+    fn shift(&self, now: Time, next: impl FnOnce(f64, u64) -> f64) {
+        let age = self.age(now);
+        if age > 0 {
+            self.moved.store(now.as_nanos(), Relaxed);
+        }
+        self.nanos.store(next(self.nanos(), age).to_bits(), Relaxed);
     }
 }
 
@@ -56,55 +63,76 @@ impl Peak {
         Peak(average)
     }
 
-    /// The estimate at `now`, in nanoseconds; never nothing, so that what is in flight always weighs.
+    /// The estimate at `now`, in nanoseconds.
     #[inline]
-    pub(super) fn read(&self, now: Time, constant: f64) -> f64 {
-        (self.0.nanos() * decay(self.0.age(now) as f64 / constant)).max(1.0)
+    pub(super) fn read(&self, now: Time, rate: f64) -> f64 {
+        self.0.nanos() * faded(self.0.age(now), rate)
     }
 
-    pub(super) fn observe(&self, sample: u64, now: Time, constant: f64) {
-        let sample = sample as f64;
+    /// Whether this estimate `times` over is less than the other one `other_times` over. Both fade alike, so only what one
+    /// has faded longer than the other makes a difference, and that only where it is the larger.
+    #[inline]
+    pub(super) fn is_less(&self, times: f64, other: &Peak, other_times: f64, rate: f64) -> bool {
+        let (ours, theirs) = (self.0.nanos() * times, other.0.nanos() * other_times);
+        let (moved, others_moved) = (self.0.moved.load(Relaxed), other.0.moved.load(Relaxed));
+        if moved < others_moved {
+            ours < theirs || ours * faded(others_moved - moved, rate) < theirs
+        } else {
+            ours < theirs && ours < theirs * faded(moved - others_moved, rate)
+        }
+    }
+
+    pub(super) fn observe(&self, sample: u64, now: Time, rate: f64) {
+        // Never nothing, or calls in flight would not weigh.
+        let sample = sample.max(1) as f64;
         self.0.shift(now, |estimate, age| {
             if sample > estimate {
                 return sample;
             }
-            let kept = decay(age as f64 / constant);
+            let kept = faded(age, rate);
             estimate * kept + sample * (1.0 - kept)
         });
     }
 
     pub(super) fn start_over(&self, nanos: f64, now: Time) {
-        self.0.set(nanos, now);
+        self.0.set(nanos.max(1.0), now);
     }
 }
 
 impl Mean {
     /// The mean, in nanoseconds; nothing when it has had no sample for ten time constants.
-    pub(super) fn read(&self, now: Time, constant: f64) -> f64 {
-        if self.0.age(now) as f64 > 10.0 * constant { 0.0 } else { self.0.nanos() }
+    pub(super) fn read(&self, now: Time, rate: f64) -> f64 {
+        if self.0.age(now) as f64 * rate > 10.0 { 0.0 } else { self.0.nanos() }
     }
 
-    pub(super) fn observe(&self, sample: u64, now: Time, constant: f64) {
+    pub(super) fn observe(&self, sample: u64, now: Time, rate: f64) {
         self.0.shift(now, |mean, age| {
-            let weight = (1.0 - decay(age as f64 / constant)).min(HEAVIEST);
+            let weight = (1.0 - faded(age, rate)).min(HEAVIEST);
             mean + (sample as f64 - mean) * weight
         });
     }
 }
 
-/// e^−x for an x of 0 or more, to four digits: what is left of a value after x time constants.
+/// What is left of a value after `age` nanoseconds.
 #[inline]
-pub(super) fn decay(x: f64) -> f64 {
+fn faded(age: u64, rate: f64) -> f64 {
+    decay((age as f64 * rate).min(LONGEST))
+}
+
+/// e^−x to four digits, for an x of 0 to [`LONGEST`]: what is left of a value after x time constants.
+#[inline]
+fn decay(x: f64) -> f64 {
     let halvings = x * core::f64::consts::LOG2_E;
-    if halvings >= 1000.0 {
-        return 0.0;
-    }
     let whole = halvings as u64;
     let t = (halvings - whole as f64) * core::f64::consts::LN_2;
-    // The series of e^−t, for a t below ln 2.
-    let series =
-        1.0 - t * (1.0 - t / 2.0 * (1.0 - t / 3.0 * (1.0 - t / 4.0 * (1.0 - t / 5.0 * (1.0 - t / 6.0)))));
-    series * f64::from_bits((1023 - whole) << 52)
+    series(t) * f64::from_bits((1023 - whole) << 52)
+}
+
+/// The series of e^−t, for a t below ln 2.
+#[inline]
+fn series(t: f64) -> f64 {
+    const TERMS: [f64; 6] = [-1.0, 1.0 / 2.0, -1.0 / 6.0, 1.0 / 24.0, -1.0 / 120.0, 1.0 / 720.0];
+    TERMS.iter().rev().fold(0.0, |sum, term| (sum + term) * t) + 1.0
 }
 
 #[cfg(test)]
@@ -113,7 +141,7 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const CONSTANT: f64 = 10.0 * SECOND as f64;
+    const RATE: f64 = 0.1 / SECOND as f64;
 
     #[test]
     fn decay_is_the_exponential_function() {
@@ -122,46 +150,58 @@ mod tests {
             let (ours, exact) = (decay(x), (-x).exp());
             assert!((ours - exact).abs() <= exact * 3e-5, "e^-{x} is {exact}, not {ours}");
         }
-        assert_eq!(decay(1e9), 0.0);
-        assert_eq!(decay(f64::INFINITY), 0.0);
+        assert_eq!(faded(u64::MAX, 1.0), decay(LONGEST));
     }
 
     #[test]
     fn a_peak_counts_at_once_and_fades_by_the_time_constant() {
         let peak = Peak::new(1e6, Time::ZERO);
-        peak.observe(SECOND, Time::from_secs(1), CONSTANT);
-        assert_eq!(peak.read(Time::from_secs(1), CONSTANT), 1e9);
-        let faded = peak.read(Time::from_secs(11), CONSTANT);
+        peak.observe(SECOND, Time::from_secs(1), RATE);
+        assert_eq!(peak.read(Time::from_secs(1), RATE), 1e9);
+        let faded = peak.read(Time::from_secs(11), RATE);
         assert!((faded / 1e9 - 0.36788).abs() < 1e-4, "{faded}");
-        peak.observe(0, Time::from_secs(11), CONSTANT);
-        let fallen = peak.read(Time::from_secs(11), CONSTANT);
+        peak.observe(0, Time::from_secs(11), RATE);
+        let fallen = peak.read(Time::from_secs(11), RATE);
         assert!((fallen / 1e9 - 0.36788).abs() < 1e-4, "a fast answer brings it no lower than silence does");
+    }
+
+    #[test]
+    fn peaks_compare_as_what_they_read() {
+        let times = [0, 1, 5, 30, 400].map(Time::from_secs);
+        for (a, b) in times.iter().flat_map(|a| times.iter().map(move |b| (*a, *b))) {
+            for (nanos, load) in [(1e6, 1.0), (2e6, 3.0), (5e9, 1.0), (1e3, 50.0)] {
+                let (first, second) = (Peak::new(nanos, a), Peak::new(1e6, b));
+                let now = Time::from_secs(400);
+                let expected = first.read(now, RATE) * load < second.read(now, RATE) * 2.0;
+                assert_eq!(first.is_less(load, &second, 2.0, RATE), expected, "{nanos} × {load} of {a}, {b}");
+            }
+        }
     }
 
     #[test]
     fn fast_answers_at_one_instant_do_not_hide_a_peak() {
         let (peak, now) = (Peak::new(1e6, Time::ZERO), Time::from_secs(1));
-        peak.observe(SECOND, now, CONSTANT);
-        (0..1000).for_each(|_| peak.observe(1000, now, CONSTANT));
-        assert_eq!(peak.read(now, CONSTANT), 1e9);
+        peak.observe(SECOND, now, RATE);
+        (0..1000).for_each(|_| peak.observe(1000, now, RATE));
+        assert_eq!(peak.read(now, RATE), 1e9);
     }
 
     #[test]
     fn a_mean_follows_slowly_both_ways() {
         let mean = Mean::default();
-        mean.observe(SECOND, Time::from_secs(100), CONSTANT);
-        assert_eq!(mean.read(Time::from_secs(100), CONSTANT), 0.3e9, "one sample is not everything");
-        (101..200).for_each(|second| mean.observe(SECOND, Time::from_secs(second), CONSTANT));
-        assert!(mean.read(Time::from_secs(200), CONSTANT) > 0.99e9);
-        (200..300).for_each(|second| mean.observe(0, Time::from_secs(second), CONSTANT));
-        assert!(mean.read(Time::from_secs(300), CONSTANT) < 0.01e9);
-        assert_eq!(mean.read(Time::from_secs(500), CONSTANT), 0.0, "too old to say anything");
+        mean.observe(SECOND, Time::from_secs(100), RATE);
+        assert_eq!(mean.read(Time::from_secs(100), RATE), 0.3e9, "one sample is not everything");
+        (101..200).for_each(|second| mean.observe(SECOND, Time::from_secs(second), RATE));
+        assert!(mean.read(Time::from_secs(200), RATE) > 0.99e9);
+        (200..300).for_each(|second| mean.observe(0, Time::from_secs(second), RATE));
+        assert!(mean.read(Time::from_secs(300), RATE) < 0.01e9);
+        assert_eq!(mean.read(Time::from_secs(500), RATE), 0.0, "too old to say anything");
     }
 
     #[test]
     fn a_stale_clock_takes_nothing_away() {
         let peak = Peak::new(1e6, Time::from_secs(9));
-        peak.observe(10, Time::from_secs(5), CONSTANT);
-        assert_eq!(peak.read(Time::from_secs(4), CONSTANT), 1e6);
+        peak.observe(10, Time::from_secs(5), RATE);
+        assert_eq!(peak.read(Time::from_secs(4), RATE), 1e6);
     }
 }

@@ -61,7 +61,7 @@ impl<C: Circuits> Look<'_, C> {
 
     /// Chooses among the tier's endpoints, as their place in the list.
     #[inline]
-    pub(super) fn choose(&self, tier: &Tier, draws: &mut Draws) -> Option<usize> {
+    pub(super) fn choose(&self, tier: &Tier, draws: &mut Draws<'_>) -> Option<usize> {
         if tier.members.is_empty() {
             return None;
         }
@@ -75,21 +75,21 @@ impl<C: Circuits> Look<'_, C> {
 
     /// Whether a slow start lets the endpoint have this call.
     #[inline]
-    fn is_let(&self, place: usize, tier: &Tier, draws: &mut Draws) -> bool {
+    fn is_let(&self, place: usize, tier: &Tier, draws: &mut Draws<'_>) -> bool {
         let share = self.members[place].endpoint.ramp(self.now, self.settings);
         share == WHOLE || draws.below(tier.fullest.load(Relaxed)) < share
     }
 
     /// The next one, passing over those that are out: each call takes a turn of its own, so the neighbour of one that is
     /// out has no more calls than others have.
-    fn next_in_turn(&self, tier: &Tier, draws: &mut Draws) -> Option<usize> {
+    fn next_in_turn(&self, tier: &Tier, draws: &mut Draws<'_>) -> Option<usize> {
         let turns = tier.members.len() * 2;
         (0..turns)
             .map(|_| tier.members[tier.turn()])
             .find(|place| self.fits(*place) && self.is_let(*place, tier, draws))
     }
 
-    fn least_loaded(&self, tier: &Tier, draws: &mut Draws) -> Option<usize> {
+    fn least_loaded(&self, tier: &Tier, draws: &mut Draws<'_>) -> Option<usize> {
         let count = tier.members.len();
         let first = tier.turn();
         let mut least: Option<(u64, u64, usize)> = None;
@@ -107,7 +107,7 @@ impl<C: Circuits> Look<'_, C> {
         least.map(|(_, _, place)| place)
     }
 
-    fn better_of_two(&self, tier: &Tier, draws: &mut Draws) -> Option<usize> {
+    fn better_of_two(&self, tier: &Tier, draws: &mut Draws<'_>) -> Option<usize> {
         let (count, total) = (tier.members.len(), tier.total());
         let mut first = None;
         for _ in 0..DRAWS {
@@ -134,31 +134,30 @@ impl<C: Circuits> Look<'_, C> {
             }
             let weight = self.members[other].weight;
             let considered = weight == tier.heaviest || draws.below(tier.heaviest) < weight;
-            let better = considered
-                && self.is_let(other, tier, draws)
-                && self.cost(other, tier) < self.cost(first, tier);
+            let better = considered && self.is_let(other, tier, draws) && self.is_cheaper(other, first, tier);
             return Some(if better { other } else { first });
         }
         Some(first)
     }
 
-    /// Latency × (calls in flight + 1), calls counted by the endpoint's weight.
+    /// Whether `a` costs less than `b`: latency × (calls in flight + 1), calls counted by the endpoint's weight.
     #[inline]
-    fn cost(&self, place: usize, tier: &Tier) -> f64 {
-        let member = &self.members[place];
-        let latency = member.endpoint.peak.read(self.now, self.settings.decay);
-        let load = member.endpoint.in_flight() as f64;
-        let load = if member.weight == tier.heaviest {
-            load
-        } else {
-            load * tier.heaviest as f64 / member.weight as f64
+    fn is_cheaper(&self, a: usize, b: usize, tier: &Tier) -> bool {
+        let load = |place: usize| {
+            let member = &self.members[place];
+            let load = member.endpoint.in_flight() as f64;
+            if member.weight == tier.heaviest {
+                return load + 1.0;
+            }
+            load * tier.heaviest as f64 / member.weight as f64 + 1.0
         };
-        latency * (load + 1.0)
+        let (first, second) = (&self.members[a].endpoint.peak, &self.members[b].endpoint.peak);
+        first.is_less(load(a), second, load(b), self.settings.decay)
     }
 
     /// Any one that fits, each as likely as the others.
     #[cold]
-    fn any(&self, tier: &Tier, draws: &mut Draws) -> Option<usize> {
+    fn any(&self, tier: &Tier, draws: &mut Draws<'_>) -> Option<usize> {
         let mut chosen = None;
         let mut seen = 0;
         for place in tier.members.iter().copied().filter(|place| self.fits(*place)) {

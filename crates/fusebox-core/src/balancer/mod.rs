@@ -383,7 +383,7 @@ fn next_comparison(settings: &Settings, now: Time) -> u64 {
 
 /// The tier whose turn it is: each bears what it can, the nearest first, until all calls are borne.
 #[inline]
-fn share_out<'a>(tiers: &'a [Tier], draws: &mut Draws) -> Option<&'a Tier> {
+fn share_out<'a>(tiers: &'a [Tier], draws: &mut Draws<'_>) -> Option<&'a Tier> {
     let [first, others @ ..] = tiers else { return None };
     if others.is_empty() || first.fitness.load(Relaxed) >= WHOLE {
         return Some(first);
