@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::driver::{self, Policies, Walk};
 use crate::error::{Error, InvalidConfig};
 use fusebox_core::breaker::{Config, ConfigError, Preset};
+use fusebox_core::fallback::{Counters, Kind, Told};
 #[cfg(feature = "tokio")]
 use fusebox_core::flow::Try;
 use fusebox_core::outcome::Source;
@@ -37,6 +38,7 @@ pub struct BlockingFuse<K = Results>(Inner<K>);
 struct Inner<K> {
     circuit: CircuitBreaker,
     pipeline: Arc<Pipeline>,
+    fallbacks: Arc<Counters>,
     classify: K,
 }
 
@@ -63,10 +65,44 @@ impl<K> Policies for Fuse<K> {
     }
 }
 
-#[cfg(feature = "tower")]
 impl<K> Fuse<K> {
+    #[cfg(any(feature = "tokio", feature = "tower"))]
     pub(crate) fn classifier(&self) -> &K {
         &self.0.classify
+    }
+
+    pub(crate) fn fallback_counters(&self) -> &Counters {
+        &self.0.fallbacks
+    }
+
+    /// As [`run`](Self::run), and whether a fallback answers.
+    #[cfg(feature = "tokio")]
+    pub(crate) async fn finish<T, E, Fut>(&self, mut op: impl FnMut() -> Fut) -> (bool, Result<T, Error<E>>)
+    where
+        K: Classify<T, E>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (finish, result) = driver::on_tokio(self.walk(), &self.0.classify, |_: Try| op()).await;
+        (finish.fallback, result)
+    }
+}
+
+impl<K> BlockingFuse<K> {
+    pub(crate) fn classifier(&self) -> &K {
+        &self.0.classify
+    }
+
+    pub(crate) fn fallback_counters(&self) -> &Counters {
+        &self.0.fallbacks
+    }
+
+    /// As [`call`](Self::call), and whether a fallback answers.
+    pub(crate) fn finish<T, E>(&self, mut op: impl FnMut() -> Result<T, E>) -> (bool, Result<T, Error<E>>)
+    where
+        K: Classify<T, E>,
+    {
+        let (finish, result) = driver::blocking(self.walk(), &self.0.classify, |_| Some(op()));
+        (finish.fallback, result)
     }
 }
 
@@ -80,7 +116,11 @@ impl<K> Inner<K> {
     ) -> Result<Answer<T>, Error<E>> {
         match result {
             Ok(value) => Ok(Answer { value, source: Source::Live }),
-            Err(error) if falls_back => Ok(Answer { value: fallback(&error), source: Source::Default }),
+            Err(error) if falls_back => {
+                let value = fallback(&error);
+                self.fallbacks.told(Kind::Default, Told::Answered);
+                Ok(Answer { value, source: Source::Default })
+            }
             Err(error) => Err(error),
         }
     }
@@ -334,6 +374,7 @@ impl<K> FuseBuilder<K> {
             Ok(circuit) if wrong.is_empty() => Ok(Inner {
                 circuit,
                 pipeline: Arc::new(Pipeline::new(self.pipeline)),
+                fallbacks: Arc::default(),
                 classify: self.classify,
             }),
             Ok(_) => Err(InvalidConfig(wrong)),

@@ -40,6 +40,7 @@
 //! * `tokio` (default): [`Fuse::run`] with timeouts, deadlines and backoff. [`CircuitBreaker::run`] needs no runtime.
 //! * `macros` (default): the [`protect`] attribute.
 //! * `tower`: layers and services.
+//! * `cache`: kept answers as [fallbacks](Fallbacks).
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
 //! * `reqwest`: a middleware for the crate `reqwest-middleware`.
@@ -50,11 +51,14 @@
 #[doc(hidden)]
 #[path = "protect.rs"]
 pub mod __private;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod circuit;
 pub mod classify;
 mod clock;
 mod driver;
 mod error;
+pub mod fallback;
 mod fuse;
 #[cfg(feature = "http")]
 pub mod http;
@@ -75,6 +79,7 @@ pub use circuit::{CircuitBreaker, CircuitBuilder};
 pub use classify::{Classify, Nested, Results};
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, InvalidConfig, Rejected};
+pub use fallback::{Cause, Fallbacks};
 pub use fuse::{Answer, BlockingFuse, Fuse, FuseBuilder};
 #[cfg(feature = "macros")]
 pub use fusebox_macros::protect;

@@ -1,6 +1,7 @@
 //! The library's faces over the core: calls, futures, permits, pipelines, events, the registry.
 
 mod calls;
+mod chain;
 mod deadlines;
 mod errors;
 mod events;
