@@ -15,7 +15,7 @@ mod config;
 pub use config::{After, Config, Settings};
 
 use crate::latency::{Following, Rule};
-use crate::retry::Budget;
+use crate::retry::{Budget, BudgetSnapshot};
 use crate::sync::{AtomicU64, Relaxed};
 use crate::time::nanos;
 use crate::{Failure, Outcome, Ratio, Time};
@@ -24,12 +24,28 @@ use crate::{Failure, Outcome, Ratio, Time};
 const MINIMUM_CALLS: u64 = 100;
 
 /// When and whether a dependency's calls are hedged, shared by all of them.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use fusebox_core::Time;
+/// use fusebox_core::hedge::{After, Config, Hedge};
+///
+/// let after = After::Fixed(Duration::from_millis(50));
+/// let hedge = Hedge::new(Config { after, ..Config::default() }.check().expect("the settings work"));
+/// let began = Time::from_secs(1);
+/// hedge.first_try(began);
+/// // The first attempt is left alone for so long; if it has not answered by then:
+/// let due = began.plus_nanos(hedge.delay(began));
+/// assert!(hedge.withdraw(due), "the budget pays for a second attempt");
+/// hedge.won();
+/// assert_eq!(hedge.snapshot(due).wins, 1);
+/// ```
 #[derive(Debug)]
 pub struct Hedge {
     delay: Delay,
     budget: Budget,
-    first_tries: AtomicU64,
-    hedges: AtomicU64,
     wins: AtomicU64,
 }
 
@@ -72,15 +88,13 @@ impl Hedge {
                 minimum_calls: MINIMUM_CALLS,
             })),
         };
-        let zero = || AtomicU64::new(0);
-        Hedge { delay, budget: Budget::new(budget), first_tries: zero(), hedges: zero(), wins: zero() }
+        Hedge { delay, budget: Budget::new(budget), wins: AtomicU64::new(0) }
     }
 
     /// Counts a call's first try, which pays its share of a hedge.
     #[inline]
     pub fn first_try(&self, now: Time) {
         self.budget.first_try(now);
-        self.first_tries.fetch_add(1, Relaxed);
     }
 
     /// How long an attempt that begins now is left alone, in nanoseconds.
@@ -94,11 +108,7 @@ impl Hedge {
 
     /// Whether a hedge is paid for; if so, it is spent and counts as sent.
     pub fn withdraw(&self, now: Time) -> bool {
-        let is_paid = self.budget.withdraw(now);
-        if is_paid {
-            self.hedges.fetch_add(1, Relaxed);
-        }
-        is_paid
+        self.budget.withdraw(now)
     }
 
     /// Counts a hedge that answered first.
@@ -125,16 +135,18 @@ impl Hedge {
 
     /// The policy at one moment.
     pub fn snapshot(&self, now: Time) -> Snapshot {
+        let samples = match &self.delay {
+            Delay::Fixed(_) => 0,
+            Delay::Percentile(following) => following.seen(now).0,
+        };
+        let BudgetSnapshot { first_tries, granted: hedges, denied, .. } = self.budget.snapshot(now);
         Snapshot {
             delay_nanos: self.delay(now),
-            samples: match &self.delay {
-                Delay::Fixed(_) => 0,
-                Delay::Percentile(following) => following.seen(now).0,
-            },
-            first_tries: self.first_tries.load(Relaxed),
-            hedges: self.hedges.load(Relaxed),
+            samples,
+            first_tries,
+            hedges,
             wins: self.wins.load(Relaxed),
-            denied: self.budget.denied(),
+            denied,
         }
     }
 }

@@ -28,6 +28,22 @@ const SHORTEST: u64 = 1_000;
 
 /// The latencies of the last while, of any number of calls at once.
 ///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use fusebox_core::latency::Latencies;
+/// use fusebox_core::{Ratio, Time};
+///
+/// let latencies = Latencies::new(Duration::from_secs(60));
+/// let now = Time::from_secs(5);
+/// for millis in 1..=100 {
+///     latencies.record(millis * 1_000_000, now);
+/// }
+/// let median = latencies.percentile(Ratio::HALF, now).expect("calls");
+/// assert!(median.abs_diff(50_000_000) <= 50_000_000 / 16);
+/// ```
+///
 /// # Synchronization
 ///
 /// A sample is one relaxed add. Only who finds a slot that has had its time takes a lock, empties it, and then lets
@@ -87,7 +103,7 @@ impl Latencies {
         self.distribution(now).count()
     }
 
-    /// All of the window at once. Costs about a microsecond: not for each call.
+    /// All of the window at once. Costs a few microseconds: not for each call.
     pub fn distribution(&self, now: Time) -> Distribution {
         let turn = self.turn(now);
         let mut sum = Distribution::default();

@@ -34,6 +34,21 @@ use keys::Keys;
 
 /// A quota that all calls share, or one for each key.
 ///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use fusebox_core::Time;
+/// use fusebox_core::limiter::{Config, RateLimiter};
+///
+/// let quota = Config { permits: 10, per: Duration::from_secs(1), burst: 1, ..Config::default() };
+/// let limiter = RateLimiter::new(quota.check().expect("the settings work"));
+/// let now = Time::from_secs(1);
+/// assert!(limiter.admit(0, now, Time::NEVER).is_ok());
+/// let refused = limiter.admit(0, now, Time::NEVER).expect_err("one each 100 ms");
+/// assert_eq!(refused.retry_at, Time::from_millis(1_100));
+/// ```
+///
 /// # Synchronization
 ///
 /// Every access is relaxed: a quota's word guards no other memory, and the compare and swap alone makes sure that no

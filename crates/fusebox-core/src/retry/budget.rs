@@ -59,10 +59,28 @@ pub struct Budget {
     spent: Mutex<Spent>,
 }
 
+/// A budget at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct BudgetSnapshot {
+    /// What could be withdrawn now.
+    pub available: u64,
+    /// First tries since the budget was made.
+    pub first_tries: u64,
+    /// Withdrawals since then: retries, or hedges where it is theirs.
+    pub granted: u64,
+    /// Withdrawals that were refused.
+    pub denied: u64,
+}
+
 #[derive(Debug, Default)]
 struct Spent {
     /// Retries by second.
     slots: [(u64, u64); SLOTS],
+    /// Retries in all.
+    granted: u64,
+    /// First tries of seconds whose slots have gone on.
+    past_firsts: u64,
 }
 
 impl Budget {
@@ -83,31 +101,66 @@ impl Budget {
     pub fn first_try(&self, now: Time) {
         let second = now.as_nanos() / SECOND;
         let slot = &self.firsts[place(second)];
-        let counted = |seen: u64| match (seen >> 32).cmp(&second) {
+        let counted = |seen: u64| (seen >> 32 == second && seen & COUNT < COUNT).then(|| seen + 1);
+        if let Err(seen) = slot.fetch_update(Relaxed, Relaxed, counted)
+            && seen >> 32 < second
+        {
+            self.turn(slot, second);
+        }
+    }
+
+    /// Whether one more retry is paid for; if so, it is spent.
+    pub fn withdraw(&self, now: Time) -> bool {
+        let mut spent = lock(&self.spent);
+        if self.available(&spent, now) == 0 {
+            self.denied.fetch_add(1, Relaxed);
+            return false;
+        }
+        let second = now.as_nanos() / SECOND;
+        let slot = &mut spent.slots[place(second)];
+        *slot = (second, if slot.0 == second { slot.1 + 1 } else { 1 });
+        spent.granted += 1;
+        true
+    }
+
+    /// The budget at one moment.
+    pub fn snapshot(&self, now: Time) -> BudgetSnapshot {
+        let spent = lock(&self.spent);
+        let live: u64 = self.firsts.iter().map(|slot| slot.load(Relaxed) & COUNT).sum();
+        BudgetSnapshot {
+            available: self.available(&spent, now),
+            first_tries: spent.past_firsts + live,
+            granted: spent.granted,
+            denied: self.denied(),
+        }
+    }
+
+    fn available(&self, spent: &Spent, now: Time) -> u64 {
+        let second = now.as_nanos() / SECOND;
+        let is_recent = |of: u64| second.saturating_sub(of) < SLOTS as u64;
+        let firsts = self.firsts.iter().map(|slot| slot.load(Relaxed));
+        let firsts: u64 = firsts.filter(|slot| is_recent(slot >> 32)).map(|slot| slot & COUNT).sum();
+        let retries: u64 = spent.slots.iter().filter(|slot| is_recent(slot.0)).map(|slot| slot.1).sum();
+        let allowed = self.ratio.of(firsts.saturating_mul(MILLION)).saturating_add(self.floor) / MILLION;
+        allowed.saturating_sub(retries)
+    }
+
+    /// Takes a slot into a new second with its first count. Under the lock, so that no count is ever missing in a
+    /// snapshot.
+    #[cold]
+    fn turn(&self, slot: &AtomicU64, second: u64) {
+        let mut spent = lock(&self.spent);
+        let next = |seen: u64| match (seen >> 32).cmp(&second) {
             Ordering::Less => Some(second << 32 | 1),
             Ordering::Equal if seen & COUNT < COUNT => Some(seen + 1),
             // The slot has gone on to a later second, or can count no further.
             Ordering::Equal | Ordering::Greater => None,
         };
-        let _ = slot.fetch_update(Relaxed, Relaxed, counted);
-    }
-
-    /// Whether one more retry is paid for; if so, it is spent.
-    pub fn withdraw(&self, now: Time) -> bool {
-        let second = now.as_nanos() / SECOND;
-        let is_recent = |of: u64| second.saturating_sub(of) < SLOTS as u64;
-        let firsts = self.firsts.iter().map(|slot| slot.load(Relaxed));
-        let firsts: u64 = firsts.filter(|slot| is_recent(slot >> 32)).map(|slot| slot & COUNT).sum();
-        let mut spent = lock(&self.spent);
-        let retries: u64 = spent.slots.iter().filter(|slot| is_recent(slot.0)).map(|slot| slot.1).sum();
-        let allowed = self.ratio.of(firsts.saturating_mul(MILLION)).saturating_add(self.floor) / MILLION;
-        if retries >= allowed {
-            self.denied.fetch_add(1, Relaxed);
-            return false;
+        if let Ok(seen) = slot.fetch_update(Relaxed, Relaxed, next)
+            && seen >> 32 < second
+        {
+            spent.past_firsts += seen & COUNT;
         }
-        let slot = &mut spent.slots[place(second)];
-        *slot = (second, if slot.0 == second { slot.1 + 1 } else { 1 });
-        true
     }
 
     /// Retries refused so far.
@@ -160,6 +213,21 @@ mod tests {
         }
         let granted = (0..1_000).filter(|_| budget.withdraw(Time::from_secs(3_600))).count();
         assert_eq!(granted, 100, "a tenth of ten seconds at 100 calls a second");
+    }
+
+    #[test]
+    fn every_first_try_and_every_withdrawal_is_in_the_snapshot() {
+        let budget = Budget::new(BudgetConfig { ratio: 0.1, floor_per_second: 0.0 });
+        for second in 0..100 {
+            (0..50).for_each(|_| budget.first_try(Time::from_secs(second)));
+        }
+        let now = Time::from_secs(99);
+        assert_eq!((0..60).filter(|_| budget.withdraw(now)).count(), 50);
+        let expected = BudgetSnapshot { available: 0, first_tries: 5_000, granted: 50, denied: 10 };
+        assert_eq!(budget.snapshot(now), expected);
+        let rested = BudgetSnapshot { first_tries: 5_010, available: 1, ..expected };
+        (0..10).for_each(|_| budget.first_try(Time::from_secs(200)));
+        assert_eq!(budget.snapshot(Time::from_secs(200)), rested);
     }
 
     #[test]

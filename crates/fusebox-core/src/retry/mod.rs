@@ -9,7 +9,7 @@ mod budget;
 
 pub(crate) use backoff::scaled;
 pub use backoff::{Backoff, Jitter};
-pub use budget::{Budget, BudgetConfig};
+pub use budget::{Budget, BudgetConfig, BudgetSnapshot};
 
 use crate::breaker::ConfigError;
 use crate::time::nanos;

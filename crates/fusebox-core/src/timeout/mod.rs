@@ -22,6 +22,22 @@ use crate::time::nanos;
 use crate::{Failure, Outcome, Ratio, Time};
 
 /// The timeout of a dependency's attempts, shared by all of them.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use fusebox_core::timeout::{Config, Timeout};
+/// use fusebox_core::{Outcome, Time};
+///
+/// let timeout = Timeout::new(Config::ADAPTIVE.check().expect("the settings work"));
+/// assert_eq!(timeout.span(Time::ZERO), 5_000_000_000, "its start");
+/// for i in 0..1_000 {
+///     timeout.record(150_000_000, Outcome::Success, Time::from_millis(i));
+/// }
+/// let span = timeout.span(Time::from_secs(1));
+/// assert!((300_000_000..340_000_000).contains(&span), "twice what calls took");
+/// ```
 #[derive(Debug)]
 pub struct Timeout {
     span: Span,

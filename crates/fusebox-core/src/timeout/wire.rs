@@ -6,6 +6,20 @@
 //!
 //! Two spellings: the header [`DEADLINE`] in decimal milliseconds, and gRPC's [`GRPC_TIMEOUT`] (up to eight
 //! digits and a unit; "gRPC over HTTP2", Requests).
+//!
+//! # Examples
+//!
+//! ```
+//! use fusebox_core::Time;
+//! use fusebox_core::timeout::wire;
+//!
+//! // A call came with 250 ms left and goes on to the next service 40 ms later.
+//! let ends = Time::from_secs(9) + wire::parse_deadline("250")?;
+//! let left = wire::left(ends, Time::from_millis(9_040)).expect("it has a deadline");
+//! assert_eq!(wire::format_deadline(left).as_str(), "210");
+//! assert_eq!(wire::format_grpc(left).as_str(), "210000u");
+//! # Ok::<(), wire::Malformed>(())
+//! ```
 
 pub use super::wire_text::Text;
 
