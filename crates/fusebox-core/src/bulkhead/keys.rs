@@ -59,10 +59,6 @@ impl Keys {
         self.0.entry(key).or_default().aside.insert(rank);
     }
 
-    pub(super) fn is_aside(&self, key: u64, rank: Rank) -> bool {
-        self.0.get(&key).is_some_and(|account| account.aside.contains(&rank))
-    }
-
     /// The first that was set aside for `key`.
     pub(super) fn first_aside(&self, key: u64) -> Option<Rank> {
         self.0.get(&key)?.aside.first().copied()

@@ -6,9 +6,10 @@
 //! leaves the queue for another reason than being cancelled finds its answer when it comes back for it.
 
 use super::config::{MAX_CAPACITY, QueueOrder, Settings};
+use super::counts::Counts;
 use super::keys::Keys;
 use super::places::{Places, SAMPLE};
-use super::snapshot::{Refused, Samples, Snapshot};
+use super::snapshot::Snapshot;
 use super::wakes::Wakes;
 use super::{Entry, Parked, Place};
 use crate::time::nanos;
@@ -21,8 +22,6 @@ use core::task::Waker;
 pub(super) type Rank = u64;
 const PRIORITY_SHIFT: u32 = 62;
 const NUMBER: u64 = (1 << PRIORITY_SHIFT) - 1;
-/// How long a peak is recent, once or twice.
-const RECENT: u64 = 300_000_000_000;
 
 #[derive(Debug)]
 pub(super) struct Line {
@@ -41,9 +40,6 @@ pub(super) struct Line {
     clock: Time,
     /// Since when somebody has been waiting.
     occupied: Option<Time>,
-    /// When the peak is turned, and what it was before.
-    turn: Time,
-    last_peak: u64,
     counts: Counts,
 }
 
@@ -61,22 +57,6 @@ struct Answer {
     verdict: Result<Place, Rejection>,
 }
 
-/// Counters since the beginning.
-#[derive(Debug, Default)]
-struct Counts {
-    admitted: u64,
-    waited: u64,
-    wait_nanos: u64,
-    max_wait_nanos: u64,
-    occupied_nanos: u64,
-    cancelled: u64,
-    refused: Refused,
-    peak: u64,
-    peak_waiting: u64,
-    began: Option<Time>,
-    samples: Samples,
-}
-
 impl Line {
     pub(super) fn new(settings: Settings, places: &Places) -> Self {
         let mut line = Line {
@@ -88,8 +68,6 @@ impl Line {
             keys: Keys::default(),
             clock: Time::ZERO,
             occupied: None,
-            turn: Time::ZERO,
-            last_peak: 0,
             counts: Counts::default(),
             settings,
         };
@@ -112,8 +90,8 @@ impl Line {
         self.advance(places, now, wakes);
         let rank = self.rank(ask.priority);
         let has_turn = self.ready.first().is_none_or(|first| rank < *first);
-        let key_has_room = self.key_has_room(places, &ask);
-        if has_turn && key_has_room && places.enter_locked(ask.weight, ask.priority) {
+        let (key_lets, key_has_room) = (self.key_lets(places, &ask, rank), self.key_has_room(places, &ask));
+        if has_turn && key_lets && places.enter_locked(ask.weight, ask.priority) {
             return Some(Entry::Placed(self.admit(places, ask, now)));
         }
         let is_shed = places.limit(ask.priority) < places.capacity()
@@ -137,17 +115,17 @@ impl Line {
             Some(Reason::BulkheadFull)
         };
         if let Some(reason) = refusal {
-            return Some(Entry::Refused(self.refuse(reason)));
+            return Some(Entry::Refused(self.counts.refuse(reason)));
         }
         let is_full = self.queue.len() >= self.settings.config().max_queue as usize;
         let victim = if is_full { self.victim(ask.priority) } else { None };
         if is_full && victim.is_none() {
             let reason = if key_has_room { Reason::BulkheadFull } else { Reason::KeyFull };
-            return Some(Entry::Refused(self.refuse(reason)));
+            return Some(Entry::Refused(self.counts.refuse(reason)));
         }
         let waker = own.take()?;
         if let Some((rank, reason)) = victim {
-            let rejection = self.refuse(reason);
+            let rejection = self.counts.refuse(reason);
             self.answer(places, rank, Err(rejection), wakes);
         }
         self.number += 1;
@@ -158,7 +136,7 @@ impl Line {
         if ask.key != 0 {
             self.keys.arrive(ask.key);
         }
-        if key_has_room {
+        if key_lets {
             self.make_ready(places, rank);
         } else {
             self.keys.set_aside(ask.key, rank);
@@ -167,7 +145,7 @@ impl Line {
         self.grant(places, wakes);
         Some(match self.answered.remove(&rank) {
             Some(Answer { verdict: Ok(place), .. }) => {
-                self.count_admitted(now);
+                self.counts.admit(now);
                 Entry::Placed(place)
             }
             Some(Answer { verdict: Err(rejection), .. }) => Entry::Refused(rejection),
@@ -192,11 +170,8 @@ impl Line {
         }
         Some(match self.answered.remove(&parked.rank) {
             Some(Answer { since, verdict: Ok(place) }) => {
-                let wait = now.nanos_since(since);
-                self.count_admitted(now);
-                self.counts.waited += 1;
-                self.counts.wait_nanos = self.counts.wait_nanos.saturating_add(wait);
-                self.counts.max_wait_nanos = self.counts.max_wait_nanos.max(wait);
+                self.counts.admit(now);
+                self.counts.wait(now.nanos_since(since));
                 Entry::Placed(place)
             }
             Some(Answer { verdict: Err(rejection), .. }) => Entry::Refused(rejection),
@@ -227,7 +202,7 @@ impl Line {
         wakes: &mut Wakes,
     ) {
         if place.is_sample() {
-            self.sample(places, &place, before, timed_out, now);
+            self.counts.sample(places, &place, before, timed_out, now);
         }
         self.release_key(places, &place);
         self.advance(places, now, wakes);
@@ -254,32 +229,16 @@ impl Line {
 
     pub(super) fn snapshot(&mut self, places: &Places, now: Time, wakes: &mut Wakes) -> Snapshot {
         self.advance(places, now, wakes);
-        self.turn_peak(places, now);
+        self.counts.turn_peak(places, now);
         self.counts.admitted += places.fold();
-        let counts = &self.counts;
-        let recent = places.peak();
         let running = self.occupied.map_or(0, |since| self.clock.nanos_since(since));
         Snapshot {
-            taken: now,
-            began: counts.began.unwrap_or(now),
             capacity: places.capacity(),
             in_use: places.used(),
-            peak_in_use: counts.peak.max(recent),
-            recent_peak: recent.max(self.last_peak),
             waiting: self.queue.len() as u64,
             granted: self.answered.values().filter(|answer| answer.verdict.is_ok()).count() as u64,
-            peak_waiting: counts.peak_waiting,
             keys: self.keys.len() as u64,
-            admitted: counts.admitted,
-            waited: counts.waited,
-            wait_nanos: counts.wait_nanos,
-            max_wait_nanos: counts.max_wait_nanos,
-            occupied_nanos: counts.occupied_nanos.saturating_add(running),
-            refused: counts.refused,
-            cancelled: counts.cancelled,
-            waker_panics: 0,
-            adaptive: None,
-            samples: counts.samples,
+            ..self.counts.snapshot(places, running, now)
         }
     }
 
@@ -289,9 +248,10 @@ impl Line {
         while let Some(&(until, rank)) = self.patience.first()
             && until <= now
         {
-            let waiting = self.queue.get(&rank).map(|waiting| waiting.ask.key);
-            let is_aside = waiting.is_some_and(|key| self.keys.is_aside(key, rank));
-            let rejection = self.refuse(if is_aside { Reason::KeyFull } else { Reason::BulkheadTimeout });
+            let key_has_room =
+                self.queue.get(&rank).is_none_or(|waiting| self.key_has_room(places, &waiting.ask));
+            let rejection =
+                self.counts.refuse(if key_has_room { Reason::BulkheadTimeout } else { Reason::KeyFull });
             self.answer(places, rank, Err(rejection), wakes);
         }
         self.grant(places, wakes);
@@ -302,7 +262,7 @@ impl Line {
         while let Some(&rank) = self.ready.first() {
             let Some(Waiter { ask, .. }) = self.queue.get(&rank) else { return };
             let ask = *ask;
-            if !self.key_has_room(places, &ask) {
+            if !self.key_lets(places, &ask, rank) {
                 self.make_unready(places, rank);
                 self.keys.set_aside(ask.key, rank);
             } else if places.grant(ask.weight, ask.priority) {
@@ -393,17 +353,6 @@ impl Line {
         }
     }
 
-    fn refuse(&mut self, reason: Reason) -> Rejection {
-        let refused = &mut self.counts.refused;
-        match reason {
-            Reason::BulkheadTimeout => refused.timed_out += 1,
-            Reason::Shed => refused.shed += 1,
-            Reason::KeyFull => refused.key_full += 1,
-            _ => refused.full += 1,
-        }
-        Rejection::of(reason, Time::NEVER)
-    }
-
     /// The rank of a call that comes now.
     fn rank(&self, priority: Priority) -> Rank {
         let number = match self.settings.config().order {
@@ -424,16 +373,17 @@ impl Line {
         }
     }
 
+    /// Whether the key has room for the call, and for all of its calls that are aside before it: nor does a key's light
+    /// call overtake its heavy one for ever.
+    fn key_lets(&self, places: &Places, ask: &Ask, rank: Rank) -> bool {
+        self.key_has_room(places, ask) && self.keys.first_aside(ask.key).is_none_or(|first| rank < first)
+    }
+
     /// The place of a call whose weight is taken already and which has not waited.
     fn admit(&mut self, places: &Places, ask: Ask, now: Time) -> Place {
         let place = Place { since: now, ..self.place(places, ask) };
-        self.count_admitted(now);
+        self.counts.admit(now);
         place
-    }
-
-    fn count_admitted(&mut self, now: Time) {
-        self.counts.admitted += 1;
-        self.counts.began.get_or_insert(now);
     }
 
     fn place(&mut self, places: &Places, ask: Ask) -> Place {
@@ -443,27 +393,6 @@ impl Line {
         }
         let is_sample = self.counts.admitted.is_multiple_of(SAMPLE);
         Place::new(ask.weight, ask.key, self.clock, is_keyed, is_sample)
-    }
-
-    fn sample(&mut self, places: &Places, place: &Place, before: u64, timed_out: bool, now: Time) {
-        let began = self.counts.began.get_or_insert(place.since);
-        *began = (*began).min(place.since);
-        let held = now.nanos_since(place.since);
-        let samples = &mut self.counts.samples;
-        samples.calls += 1;
-        samples.timed_out += u64::from(timed_out);
-        samples.held_nanos = samples.held_nanos.saturating_add(held);
-        samples.used_seconds += place.weight() as f64 * held as f64 / 1e9;
-        samples.found_in_use += before as f64;
-        self.turn_peak(places, now);
-    }
-
-    fn turn_peak(&mut self, places: &Places, now: Time) {
-        if now >= self.turn {
-            self.last_peak = places.turn_peak();
-            self.counts.peak = self.counts.peak.max(self.last_peak);
-            self.turn = now.plus_nanos(RECENT);
-        }
     }
 
     fn resize(&mut self, capacity: u64, places: &Places) {

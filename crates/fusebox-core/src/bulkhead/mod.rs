@@ -15,7 +15,9 @@
 //! Every [`Place`] must be left and every [`Parked`] be resumed to its end or cancelled, once. Whenever that happens,
 //! the capacity is whole: a place that was granted to a call which gives up is handed on.
 
+mod advice;
 mod config;
+mod counts;
 mod keys;
 mod line;
 mod moving;
@@ -23,6 +25,7 @@ mod places;
 mod snapshot;
 mod wakes;
 
+pub use advice::{Advice, Evidence, Finding, recommend_size};
 pub use config::{Config, MAX_CAPACITY, PerKey, QueueOrder, Settings};
 pub use snapshot::{Refused, Samples, Snapshot};
 
@@ -252,5 +255,7 @@ impl Bulkhead {
     }
 }
 
+#[cfg(all(test, loom))]
+mod loom_protocols;
 #[cfg(all(test, not(loom)))]
 mod tests;
