@@ -8,6 +8,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub(super) const MILLION: u64 = 1_000_000;
+
 /// A throttle's configuration, unchecked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
@@ -46,7 +48,7 @@ impl Default for Settings {
 
 impl Settings {
     fn of(config: Config) -> Self {
-        let multiplier = (config.multiplier * 1e6 + 0.5) as u64;
+        let multiplier = (config.multiplier * MILLION as f64 + 0.5) as u64;
         let most = Ratio::new(config.max_rejection).unwrap_or(Ratio::ZERO);
         Settings { config, multiplier, most }
     }
@@ -63,6 +65,11 @@ impl Settings {
     /// K times the accepted calls, in millionths of a call.
     pub(super) fn room(&self, accepted: u64) -> u64 {
         accepted.saturating_mul(self.multiplier)
+    }
+
+    /// How many accepted calls make room for so many requests.
+    pub(super) fn needed(&self, requests: u64) -> u64 {
+        requests.saturating_mul(MILLION).div_ceil(self.multiplier)
     }
 
     /// The highest chance to be turned away.

@@ -31,15 +31,15 @@ pub use tally::Counts;
 
 use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
 use crate::{Failure, Outcome, Priority, Ratio, Reason, Rejection, SharedRng, Time};
+use config::MILLION;
 use tally::Tally;
 
 /// Slots of the sliding window.
 const SLOTS: usize = 12;
-const MILLION: u64 = 1_000_000;
 
 /// A client-side throttle, shared by all calls of one dependency.
 ///
-/// A call costs one atomic addition while nothing is refused, and no lock.
+/// A call costs one atomic addition and no lock while no more is refused than it bears.
 #[derive(Debug)]
 pub struct Throttle {
     settings: Settings,
@@ -49,6 +49,9 @@ pub struct Throttle {
     live: Live,
     /// When the current slot ends.
     due: AtomicU64,
+    /// Up to so many refusals since the start, no class is turned away. Only a slow look at all the counts raises it; a new
+    /// slot takes it back.
+    calm: AtomicU64,
     /// What had been counted when the window began.
     base: Tally,
     marks: Mutex<Marks>,
@@ -74,6 +77,7 @@ impl Throttle {
             settings,
             live: Live::default(),
             due: AtomicU64::new(0),
+            calm: AtomicU64::new(0),
             base: Tally::default(),
             marks: Mutex::new(Marks::default()),
         }
@@ -89,7 +93,7 @@ impl Throttle {
     pub fn admit(&self, priority: Priority, rng: &SharedRng, now: Time) -> Result<(), Rejection> {
         self.age(now);
         let live = &self.live.0;
-        if live.refused.load(Relaxed) != self.base.refused.load(Relaxed) && self.turns_away(priority, rng) {
+        if live.refused.load(Relaxed) > self.calm.load(Relaxed) && self.turns_away(priority, rng) {
             live.throttled[priority as usize].fetch_add(1, Relaxed);
             return Err(Rejection::of(Reason::Throttled, Time::from_nanos(self.due.load(Relaxed))));
         }
@@ -128,7 +132,13 @@ impl Throttle {
 
     #[cold]
     fn turns_away(&self, priority: Priority, rng: &SharedRng) -> bool {
-        let chance = u64::from(self.chance_in(&self.window(), priority).ppm());
+        let base = self.base.read();
+        let window = self.live.0.read().since(&base);
+        if let Some(refusals) = self.bearable(&window) {
+            self.calm.store(base.refused + refusals, Relaxed);
+            return false;
+        }
+        let chance = u64::from(self.chance_in(&window, priority).ppm());
         chance > 0 && rng.up_to(MILLION - 1) < chance
     }
 
@@ -144,6 +154,15 @@ impl Throttle {
         let excess = these.saturating_mul(MILLION).saturating_sub(room);
         let chance = excess / (requests(priority) + 1);
         Ratio::of_ppm(chance).min(self.settings.most())
+    }
+
+    /// How many refusals this window could have before any class had a chance to be turned away; `None` if it has more.
+    /// It can not become less until the window moves on: a call more is `K` calls more of room.
+    fn bearable(&self, window: &Counts) -> Option<u64> {
+        let all: u64 = Priority::ALL.iter().map(|(_, class)| window.requests(*class)).sum();
+        let needed = self.settings.needed(all);
+        let refusals = (window.accepted() + window.refused).checked_sub(needed)?;
+        (window.refused <= refusals).then_some(refusals)
     }
 
     fn window(&self) -> Counts {
@@ -171,7 +190,9 @@ impl Throttle {
             state.marks[place(begun)] = counted;
         }
         state.slot = slot;
-        self.base.write(&state.marks[place(slot + 1)]);
+        let base = &state.marks[place(slot + 1)];
+        self.base.write(base);
+        self.calm.store(base.refused, Relaxed);
         self.due.store((slot + 1).saturating_mul(self.slot), Relaxed);
     }
 }
