@@ -73,6 +73,23 @@ impl Evidence {
 }
 
 /// A limit on concurrent calls that moves with what the calls show.
+///
+/// ```
+/// # use fusebox_core::{Failure, Outcome, Time, adaptive::{Aimd, Config, Limit, Sample}};
+/// # fn main() -> Result<(), Vec<fusebox_core::breaker::ConfigError>> {
+/// let settings = Config::Aimd(Aimd { start: 10, ..Aimd::default() }).check()?;
+/// let mut limit = Limit::new(settings, Time::ZERO);
+/// let mut told = |outcome, millis| {
+///     let now = Time::from_millis(millis);
+///     limit.sample(Sample { rtt: 5_000_000, in_flight: 10, outcome, now })
+/// };
+/// // The first call of all is cold; then a round of ten answers earns one place more.
+/// (1..=10).for_each(|step| assert_eq!(told(Outcome::Success, step * 10), 10));
+/// assert_eq!(told(Outcome::Success, 110), 11);
+/// assert_eq!(told(Outcome::Failure(Failure::Timeout), 120), 8);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Limit {
     algorithm: Algorithm,

@@ -39,6 +39,22 @@ const SLOTS: usize = 12;
 
 /// A client-side throttle, shared by all calls of one dependency.
 ///
+/// ```
+/// # use fusebox_core::{Failure, Outcome, Priority, Rng, SharedRng, Time, throttle::{Config, Throttle}};
+/// # fn main() -> Result<(), Vec<fusebox_core::breaker::ConfigError>> {
+/// let throttle = Throttle::new(Config { minimum_requests: 10, ..Config::default() }.check()?);
+/// let (rng, now) = (SharedRng::new(Rng::seeded(1)), Time::from_secs(1));
+/// let timeout = Outcome::Failure(Failure::Timeout);
+/// for _ in 0..10 {
+///     assert!(throttle.admit(Priority::Normal, &rng, now).is_ok());
+///     throttle.settle(timeout, now);
+/// }
+/// // (10 − 2 × 0) / (10 + 1) is more than nine in ten, which is the most.
+/// assert_eq!(throttle.chance(Priority::Normal, now).as_f64(), 0.9);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// A call costs one atomic addition and no lock while no more is refused than it bears.
 #[derive(Debug)]
 pub struct Throttle {

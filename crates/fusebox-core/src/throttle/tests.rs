@@ -237,6 +237,29 @@ fn a_caller_with_a_stale_clock_brings_nothing_back() {
     assert_eq!(throttle.chance(Priority::Normal, Time::from_secs(5)), Ratio::ZERO);
 }
 
+#[test]
+fn no_call_is_lost_between_threads_and_slots() {
+    extern crate std;
+    let (throttle, rng) =
+        (throttle(Config { window: core::time::Duration::from_secs(1), ..Config::default() }), rng());
+    let calls = |thread: u64| {
+        for call in 0..20_000u64 {
+            let now = Time::from_nanos(call * 50_000 + thread);
+            let priority = Priority::ALL[(call % 4) as usize].1;
+            if throttle.admit(priority, &rng, now).is_ok() {
+                throttle.settle(if call % 3 == 0 { OK } else { OVERLOADED }, now);
+            }
+        }
+    };
+    let calls = &calls;
+    std::thread::scope(|scope| (0..4).for_each(|thread| drop(scope.spawn(move || calls(thread)))));
+    let totals = throttle.snapshot(Time::from_secs(1)).totals;
+    assert_eq!(Priority::ALL.map(|(_, class)| totals.requests(class)), [20_000; 4]);
+    assert_eq!(totals.given_back, [0; 4]);
+    assert!(totals.throttled.iter().sum::<u64>() > 10_000, "{totals:?}");
+    assert_eq!(throttle.snapshot(Time::from_secs(60)).window, Counts::default());
+}
+
 proptest! {
     /// Against a plain list of everything that happened, whatever the gaps.
     #[test]
