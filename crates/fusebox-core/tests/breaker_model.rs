@@ -47,13 +47,15 @@ struct Pair {
     slow: Duration,
     bucket: Duration,
     now: Time,
+    /// The rules that are said never to fire; forgotten with the first hold.
+    never: Vec<&'static str>,
     epochs: (u64, u64),
     /// What this sequence has come through.
     reached: BTreeSet<&'static str>,
 }
 
 /// What a run must have come through, each in a few sequences at least; else it proves little.
-const REACHED: [&str; 17] = [
+const REACHED: [&str; 18] = [
     "consecutive_failures",
     "failure_count",
     "failure_rate",
@@ -71,6 +73,7 @@ const REACHED: [&str; 17] = [
     "would reject",
     "unenforced",
     "learned",
+    "tripped beside a rule that never does",
 ];
 
 impl Pair {
@@ -81,6 +84,9 @@ impl Pair {
             Window::Time(span) => span / 10,
             Window::Calls(_) => ms(700),
         };
+        let warnings = settings.warnings().into_iter();
+        let never = warnings.filter(|doubt| doubt.text.starts_with("can never be the rule that fires"));
+        let never = never.map(|doubt| doubt.field).collect();
         let model = Model::new(&settings, start);
         let real = CircuitBreaker::new(settings, Rng::seeded(1), start);
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -97,6 +103,7 @@ impl Pair {
             slow,
             bucket,
             now: start,
+            never,
             epochs,
             reached: BTreeSet::new(),
         }
@@ -190,6 +197,7 @@ impl Pair {
                 self.model.observe(now);
             }
             Op::Hold(mode, span) => {
+                self.never.clear();
                 let (actor, reason) = (String::from("ops"), String::from("drill"));
                 self.real.hold(Hold { mode, actor, reason, expires: now + span }, now);
                 self.model.hold(mode, now + span, now);
@@ -246,7 +254,14 @@ impl Pair {
             told: std::mem::take(&mut self.model.told),
         };
         prop_assert_eq!(&real, &model, "left is the breaker, right the model, at {}", now);
-        self.reached.extend(real.told.iter().map(|told| name(told.why)));
+        for told in &real.told {
+            let what = name(told.why);
+            prop_assert!(!self.never.contains(&what), "said never to fire, and fired: {}", what);
+            self.reached.insert(what);
+        }
+        if !self.never.is_empty() && real.totals.trips() > 0 {
+            self.reached.insert("tripped beside a rule that never does");
+        }
         let totals = &real.totals;
         for (what, times) in [
             ("late", totals.late),

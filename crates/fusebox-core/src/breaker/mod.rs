@@ -32,6 +32,7 @@ mod admit;
 mod attempt;
 mod cause;
 mod config;
+mod doubt;
 mod front;
 mod hold;
 #[cfg(all(test, loom))]
@@ -55,9 +56,10 @@ pub use config::{
     CancelCountsAs, Config, HalfOpen, Preset, Ramp, RunMode, Setting, SlowCountsAs, StreakReset, WaitInOpen,
     WaitStrategy, Window,
 };
+pub use doubt::Warning;
 pub use hold::{DEFAULT_HOLD, Hold, Mode};
 pub use outbox::Listener;
-pub use settings::{ConfigError, Settings, Warning};
+pub use settings::{ConfigError, Settings};
 pub use snapshot::{ProbeCounts, Saved, Snapshot, Totals, WindowCounts};
 pub use ticket::{Ticket, Watched};
 

@@ -67,60 +67,6 @@ impl Settings {
     pub(super) fn share(&self) -> u64 {
         if self.config.mode == RunMode::Shadow { 0 } else { u64::from(self.enforcement.ppm()) }
     }
-
-    /// What is doubtful about these settings. None of it keeps them from working.
-    pub fn warnings(&self) -> Vec<Warning> {
-        let c = &self.config;
-        let mut warnings = Vec::new();
-        let mut warn = |field, text: String| warnings.push(Warning { field, text });
-        for (field, count) in
-            [("failure_count", c.failure_count), ("consecutive_failures", c.consecutive_failures)]
-        {
-            if let Some(n @ 1..5) = count {
-                warn(
-                    field,
-                    format!("{n} is a hair trigger: a handful of unrelated errors opens the circuit"),
-                );
-            }
-        }
-        if let (Some(n), Window::Time(window)) = (c.failure_count, c.window) {
-            let text = "counts failures whatever the traffic: at high volume a healthy error rate of 0.1 % reaches it";
-            warn("failure_count", format!("{n} failures in {window:?} {text}"));
-        }
-        if let (Some(count), Some(run)) = (c.failure_count, c.consecutive_failures)
-            && run >= count
-            && matches!(c.window, Window::Calls(n) if n >= count)
-        {
-            let text =
-                format!("can never be the rule that fires: failure_count = {count} always fires first");
-            warn("consecutive_failures", text);
-        }
-        if let (Some(count), Some(rate), Window::Calls(_)) = (c.failure_count, self.failure_rate, c.window)
-            && rate.reached_by(u64::from(count), u64::from(c.minimum_calls))
-            && rate.of(u64::from(c.minimum_calls)) >= u64::from(count)
-        {
-            let text =
-                format!("can never be the rule that fires: failure_count = {count} always fires first");
-            warn("failure_rate", text);
-        }
-        if let (SlowCountsAs::Failure, Some(slow), Some(failure)) =
-            (c.slow_counts_as, self.slow_call_rate, self.failure_rate)
-            && slow >= failure
-        {
-            let text = "can never be the rule that fires: slow calls count as failures, and failure_rate is not higher";
-            warn("slow_call_rate", text.into());
-        }
-        warnings
-    }
-}
-
-/// A doubtful setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// The field it is about.
-    pub field: &'static str,
-    /// What is doubtful about it.
-    pub text: String,
 }
 
 /// A setting that can never work.
