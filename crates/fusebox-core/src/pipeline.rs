@@ -4,24 +4,30 @@
 //! walks it inward and back out. Two orders have names; each is right for a different reason, and
 //! `docs/orders.md` says which to take when.
 
+use crate::balancer::Balancer;
+use crate::bulkhead::Bulkhead;
+use crate::hedge::Hedge;
+use crate::limiter::RateLimiter;
 use crate::retry::{self, Budget};
+use crate::throttle::Throttle;
 use crate::time::nanos;
+use crate::timeout::Timeout;
 use crate::{Outcome, Verdict};
 use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
-
-use crate::sync::{AtomicUsize, Relaxed};
 
 /// Which policy stands outside which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Fallback › Balancer › Deadline › Breaker › Retry › Timeout: the breaker sees one verdict per call, the last
-    /// attempt's, and a retry stays on its endpoint.
+    /// Fallback › RateLimiter › Balancer › Deadline › Throttle › Bulkhead › Breaker › Retry › Hedge › Pool › Timeout: the
+    /// breaker sees one verdict per call, the last attempt's, and a retry stays on its endpoint.
     #[default]
     Seed,
-    /// Fallback › Deadline › Retry › Balancer › Breaker › Timeout: the breaker sees every attempt, and a retry may
-    /// go to another endpoint.
+    /// Fallback › Deadline › RateLimiter › Retry › Hedge › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout: the
+    /// breaker sees every attempt, and a retry or a hedge may go to another endpoint.
     RetryOutside,
 }
 
@@ -50,32 +56,53 @@ impl FallbackOn {
 }
 
 /// What stands in a pipeline. Values are checked already; there is no wrong combination left.
+///
+/// Policies with a state of their own are shared handles: two pipelines may stand on one bulkhead, and a pipeline that is
+/// made anew keeps them.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The order of the stages.
     pub order: Order,
+    /// How many calls may begin in a time.
+    pub rate_limiter: Option<Arc<RateLimiter>>,
+    /// Which endpoint a call goes to. Without one there is one endpoint, the first.
+    pub balancer: Option<Arc<Balancer>>,
     /// The whole call's time.
     pub deadline: Option<Duration>,
-    /// One attempt's time.
-    pub timeout: Option<Duration>,
+    /// Sends less to a dependency that refuses much.
+    pub throttle: Option<Arc<Throttle>>,
+    /// How many calls may be under way at once.
+    pub bulkhead: Option<Arc<Bulkhead>>,
     /// Further attempts.
     pub retry: Option<retry::Settings>,
+    /// A second attempt beside a slow one.
+    pub hedge: Option<Arc<Hedge>>,
+    /// The threads that attempts run on, as places.
+    pub pool: Option<Arc<Bulkhead>>,
+    /// One attempt's time.
+    pub timeout: Option<Duration>,
+    /// One attempt's time, worked out from the latest attempts; takes the place of `timeout`.
+    pub adaptive_timeout: Option<Arc<Timeout>>,
     /// When to fall back.
     pub fallback: Option<FallbackOn>,
-    /// Endpoints to choose from; with fewer than two there is nothing to choose.
-    pub endpoints: usize,
 }
 
 /// One policy's place in a pipeline.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Stage {
     /// Decides on the way out whether a fallback answers.
     Fallback(FallbackOn),
+    /// Lets so many calls begin in a time.
+    RateLimiter(Arc<RateLimiter>),
     /// Ends the whole call at a fixed moment.
     Deadline(u64),
     /// Chooses an endpoint, and another one when its circuit rejects.
-    Pick(RoundRobin),
+    Pick(Arc<Balancer>),
+    /// Sends less to a dependency that refuses much.
+    Throttle(Arc<Throttle>),
+    /// Lets so many calls be under way at once.
+    Bulkhead(Arc<Bulkhead>),
     /// The chosen endpoint's circuit.
     Breaker,
     /// Further attempts.
@@ -83,10 +110,16 @@ pub enum Stage {
         /// How many, and when.
         settings: retry::Settings,
         /// What they may cost.
-        budget: Option<Box<Budget>>,
+        budget: Option<Arc<Budget>>,
     },
+    /// A second attempt beside a slow one.
+    Hedge(Arc<Hedge>),
+    /// A thread for each attempt, which takes its place along.
+    Pool(Arc<Bulkhead>),
     /// Ends an attempt.
     Timeout(u64),
+    /// Ends an attempt that takes much longer than the latest ones did.
+    AdaptiveTimeout(Arc<Timeout>),
 }
 
 impl Stage {
@@ -94,66 +127,61 @@ impl Stage {
     pub const fn name(&self) -> &'static str {
         match self {
             Stage::Fallback(_) => "Fallback",
+            Stage::RateLimiter(_) => "RateLimiter",
             Stage::Deadline(_) => "Deadline",
             Stage::Pick(_) => "Balancer",
+            Stage::Throttle(_) => "Throttle",
+            Stage::Bulkhead(_) => "Bulkhead",
             Stage::Breaker => "Breaker",
             Stage::Retry { .. } => "Retry",
-            Stage::Timeout(_) => "Timeout",
+            Stage::Hedge(_) => "Hedge",
+            Stage::Pool(_) => "Pool",
+            Stage::Timeout(_) | Stage::AdaptiveTimeout(_) => "Timeout",
         }
     }
 }
 
-/// Chooses endpoints in turn.
-#[derive(Debug)]
-pub struct RoundRobin {
-    endpoints: usize,
-    next: AtomicUsize,
-}
-
-impl RoundRobin {
-    fn new(endpoints: usize) -> Self {
-        RoundRobin { endpoints, next: AtomicUsize::new(0) }
-    }
-
-    /// How many there are to choose from.
-    pub fn endpoints(&self) -> usize {
-        self.endpoints
-    }
-
-    pub(crate) fn pick(&self) -> usize {
-        self.next.fetch_add(1, Relaxed) % self.endpoints
-    }
-}
-
-/// Most stages a pipeline can have.
-pub(crate) const DEPTH: usize = 6;
-
 /// The ordered policies before one dependency. Shared by all its calls.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     stages: Box<[Stage]>,
     breaker_alone: bool,
+    queues: bool,
 }
 
 impl Pipeline {
     /// The pipeline that `config` describes.
     pub fn new(config: Config) -> Self {
-        let mut stages = Vec::with_capacity(DEPTH);
         let fallback = config.fallback.map(Stage::Fallback);
+        let limiter = config.rate_limiter.map(Stage::RateLimiter);
+        let pick = config.balancer.map(Stage::Pick);
         let deadline = config.deadline.map(|span| Stage::Deadline(nanos(span)));
-        let pick = (config.endpoints > 1).then(|| Stage::Pick(RoundRobin::new(config.endpoints)));
+        let throttle = config.throttle.map(Stage::Throttle);
+        let bulkhead = config.bulkhead.map(Stage::Bulkhead);
+        let breaker = Some(Stage::Breaker);
         let retry = config.retry.filter(|s| s.config().max_attempts > 1).map(|settings| {
-            let budget = settings.config().budget.map(|budget| Box::new(Budget::new(budget)));
+            let budget = settings.config().budget.map(|budget| Arc::new(Budget::new(budget)));
             Stage::Retry { settings, budget }
         });
-        let timeout = config.timeout.map(|span| Stage::Timeout(nanos(span)));
+        let hedge = config.hedge.map(Stage::Hedge);
+        let pool = config.pool.map(Stage::Pool);
+        let fixed = config.timeout.map(|span| Stage::Timeout(nanos(span)));
+        let timeout = config.adaptive_timeout.map(Stage::AdaptiveTimeout).or(fixed);
         let order = match config.order {
-            Order::Seed => [fallback, pick, deadline, Some(Stage::Breaker), retry, timeout],
-            Order::RetryOutside => [fallback, deadline, retry, pick, Some(Stage::Breaker), timeout],
+            Order::Seed => {
+                [fallback, limiter, pick, deadline, throttle, bulkhead, breaker, retry, hedge, pool, timeout]
+            }
+            Order::RetryOutside => {
+                [fallback, deadline, limiter, retry, hedge, pick, throttle, bulkhead, breaker, pool, timeout]
+            }
         };
-        stages.extend(order.into_iter().flatten());
+        Pipeline::of(order.into_iter().flatten().collect())
+    }
+
+    fn of(stages: Box<[Stage]>) -> Self {
         let breaker_alone = matches!(stages[..], [Stage::Breaker]);
-        Pipeline { stages: stages.into(), breaker_alone }
+        let queues = stages.iter().any(|stage| matches!(stage, Stage::Bulkhead(_) | Stage::Pool(_)));
+        Pipeline { stages, breaker_alone, queues }
     }
 
     /// The pipeline of a circuit breaker alone.
@@ -161,15 +189,43 @@ impl Pipeline {
         Pipeline::new(Config::default())
     }
 
+    /// The same policies, with the state they are in, before other endpoints. A pipeline without a balancer stays so.
+    #[must_use]
+    pub fn with_balancer(&self, balancer: &Arc<Balancer>) -> Self {
+        let exchange = |stage: &Stage| match stage {
+            Stage::Pick(_) => Stage::Pick(balancer.clone()),
+            stage => stage.clone(),
+        };
+        Pipeline::of(self.stages.iter().map(exchange).collect())
+    }
+
     /// The stages, outermost first.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
+    }
+
+    /// The stages' names, outermost first: something for a test to assert on.
+    ///
+    /// ```
+    /// use fusebox_core::pipeline::{Config, FallbackOn, Pipeline};
+    /// let config = Config { fallback: Some(FallbackOn::Failed), ..Config::default() };
+    /// assert_eq!(Pipeline::new(config).describe(), "Fallback › Breaker");
+    /// ```
+    pub fn describe(&self) -> String {
+        let names: Vec<_> = self.stages.iter().map(Stage::name).collect();
+        names.join(" › ")
     }
 
     /// Whether there is nothing but the breaker.
     #[inline(always)]
     pub(crate) fn is_breaker_alone(&self) -> bool {
         self.breaker_alone
+    }
+
+    /// Whether a call may have to queue for a place, so that its driver must be wakeable.
+    #[inline(always)]
+    pub fn queues(&self) -> bool {
+        self.queues
     }
 
     /// The retry budget, if there is one.
@@ -179,36 +235,56 @@ impl Pipeline {
             _ => None,
         })
     }
+
+    /// The balancer, if there is one.
+    pub fn balancer(&self) -> Option<&Arc<Balancer>> {
+        self.stages.iter().find_map(|stage| match stage {
+            Stage::Pick(balancer) => Some(balancer),
+            _ => None,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balancer::Spec;
+    use crate::{Time, bulkhead};
 
-    fn names(order: Order) -> Vec<&'static str> {
-        let config = Config {
+    fn whole(order: Order) -> Config {
+        let places = || Some(Arc::new(Bulkhead::new(bulkhead::Settings::default())));
+        let endpoints = [Spec::named("a:80"), Spec::named("b:80")];
+        let balancer = Balancer::new(crate::balancer::Settings::default(), &endpoints, Time::ZERO);
+        Config {
             order,
+            rate_limiter: Some(Arc::new(RateLimiter::new(crate::limiter::Settings::default()))),
+            balancer: Some(Arc::new(balancer)),
             deadline: Some(Duration::from_secs(15)),
-            timeout: Some(Duration::from_secs(5)),
+            throttle: Some(Arc::new(Throttle::new(crate::throttle::Settings::default()))),
+            bulkhead: places(),
             retry: Some(retry::Settings::default()),
+            hedge: Some(Arc::new(Hedge::new(crate::hedge::Settings::default()))),
+            pool: places(),
+            timeout: Some(Duration::from_secs(5)),
+            adaptive_timeout: None,
             fallback: Some(FallbackOn::Failed),
-            endpoints: 2,
-        };
-        Pipeline::new(config).stages().iter().map(Stage::name).collect()
+        }
     }
 
     #[test]
     fn the_named_orders_stand_as_they_are_written_down() {
-        assert_eq!(names(Order::Seed), ["Fallback", "Balancer", "Deadline", "Breaker", "Retry", "Timeout"]);
         assert_eq!(
-            names(Order::RetryOutside),
-            ["Fallback", "Deadline", "Retry", "Balancer", "Breaker", "Timeout"]
+            Pipeline::new(whole(Order::Seed)).describe(),
+            "Fallback › RateLimiter › Balancer › Deadline › Throttle › Bulkhead › Breaker › Retry › Hedge › Pool › Timeout"
+        );
+        assert_eq!(
+            Pipeline::new(whole(Order::RetryOutside)).describe(),
+            "Fallback › Deadline › RateLimiter › Retry › Hedge › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout"
         );
     }
 
     #[test]
     fn what_is_not_configured_is_not_there() {
-        let names: Vec<_> = Pipeline::breaker_only().stages().iter().map(Stage::name).collect();
-        assert_eq!(names, ["Breaker"]);
+        assert_eq!(Pipeline::breaker_only().describe(), "Breaker");
     }
 }

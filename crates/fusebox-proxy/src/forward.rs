@@ -19,7 +19,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// Answers one request, as hyper asks for it: there is always an answer.
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
     }
 
     fn next(&mut self, now: Time) -> Step {
-        let cx = Cx { now, rng: &self.session.worker.rng };
+        let cx = Cx { now, rng: &self.session.worker.rng, waker: Waker::noop() };
         self.flow.next(&self.lane.route.pipeline, &self.fuses, &cx)
     }
 
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
         let (mut parts, incoming) = head.response.into_parts();
         hygiene::strip(&mut parts.headers);
         if let Some(tail) = self.flow.tail() {
-            self.session.hold(tail, self.fuses.clone());
+            self.session.hold(tail, self.lane, self.fuses.clone());
         }
         let pool = self.lane.route.endpoints[self.endpoint].pool;
         let reply = Reply::live(incoming, head.link, pool, self.flow.deadline(), self.session.clone());
@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
         if !self.flow.is_over() {
-            self.flow.abandon(&self.fuses, self.session.now());
+            self.flow.abandon(&self.lane.route.pipeline, &self.fuses, self.session.now());
         }
     }
 }

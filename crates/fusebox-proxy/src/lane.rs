@@ -154,7 +154,7 @@ impl Route {
         Route {
             matches: matches.clone(),
             service: name,
-            pipeline: Arc::new(Pipeline::new(policies.pipeline(endpoints.len()))),
+            pipeline: Arc::new(Pipeline::new(policies.pipeline(&service.endpoints, registry.clock().now()))),
             fallback: policies.fallback.clone(),
             lenient: policies.preset == Preset::Seed,
             endpoints,

@@ -6,7 +6,7 @@
 
 use crate::alarm::Alarm;
 use crate::forward::serve_call;
-use crate::lane::Fuses;
+use crate::lane::{Fuses, Lane, Route};
 use crate::raw::{Raw, Reading, Tap};
 use crate::upload::Progress;
 use crate::worker::Worker;
@@ -22,6 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 use tokio::net::TcpStream;
 
@@ -55,7 +56,7 @@ pub(crate) struct Session {
     /// When the call in flight wants to be polled.
     due: Cell<Time>,
     /// The verdict on a body that is on its way.
-    tail: RefCell<Option<(Tail, Fuses)>>,
+    tail: RefCell<Option<(Tail, Arc<Route>, Fuses)>>,
 }
 
 /// How serving a connection ended.
@@ -176,19 +177,26 @@ impl Session {
     }
 
     /// The verdict on the body that begins now is open.
-    pub(crate) fn hold(&self, tail: Tail, fuses: Fuses) {
-        *self.tail.borrow_mut() = Some((tail, fuses));
+    pub(crate) fn hold(&self, tail: Tail, lane: &Lane, fuses: Fuses) {
+        *self.tail.borrow_mut() = Some((tail, lane.route.clone(), fuses));
     }
 
     /// The body has come to this. Only the first verdict counts.
     pub(crate) fn settle(&self, outcome: Outcome) {
-        if let Some((tail, fuses)) = self.tail.borrow_mut().take() {
-            tail.settle(&fuses, outcome, self.now());
+        if let Some((tail, route, fuses)) = self.tail.borrow_mut().take() {
+            tail.end(&route.pipeline, &fuses, outcome, self.now());
+        }
+    }
+
+    /// The body takes long: its head was good, and that is what the circuit hears. The call keeps its place.
+    fn settle_early(&self) {
+        if let Some((tail, _, fuses)) = &mut *self.tail.borrow_mut() {
+            tail.settle(fuses, Outcome::Success, self.now());
         }
     }
 
     fn settle_by(&self) -> Time {
-        self.tail.borrow().as_ref().map_or(Time::NEVER, |(tail, _)| tail.settle_by())
+        self.tail.borrow().as_ref().map_or(Time::NEVER, |(tail, ..)| tail.settle_by())
     }
 
     fn next_due(&self) -> Time {
@@ -199,7 +207,7 @@ impl Session {
     fn on_time(&self, now: Time) -> Option<End> {
         if now >= self.settle_by() {
             // A stream may last for ever; it has begun well.
-            self.settle(Outcome::Success);
+            self.settle_early();
         }
         match self.phase.get() {
             _ if now < self.limit.get() => None,

@@ -66,6 +66,13 @@ impl CircuitBreaker {
         CircuitBreaker(Arc::new(Shared { core, name, service, clock, rng, pipeline }))
     }
 
+    /// A circuit like this one before another endpoint of the same service.
+    pub(crate) fn sibling(&self, endpoint: &str) -> Self {
+        let service = self.service().clone();
+        let name = format!("{service}/{endpoint}").into();
+        Self::assemble((name, service), self.core().settings(), self.0.clock.clone(), self.0.rng.fork())
+    }
+
     /// The circuit's name.
     pub fn name(&self) -> &Arc<str> {
         &self.0.name
@@ -200,7 +207,7 @@ impl Policies for CircuitBreaker {
     }
 
     #[inline(always)]
-    fn circuit(&self) -> &CircuitBreaker {
+    fn before(&self, _: usize) -> &CircuitBreaker {
         self
     }
 }
@@ -277,6 +284,22 @@ impl CircuitBuilder {
             self.clock,
             rng,
         ))
+    }
+}
+
+impl CircuitBuilder {
+    /// A circuit for each endpoint, named `name/endpoint`.
+    pub(crate) fn build_each<'a>(
+        self,
+        endpoints: impl Iterator<Item = &'a str>,
+    ) -> Result<Vec<CircuitBreaker>, InvalidConfig> {
+        let mut root = Rng::seeded(self.seed.unwrap_or_else(|| drawn_seed(&self.name)));
+        let of = |endpoint| {
+            let name = format!("{}/{endpoint}", self.name).into();
+            let service = self.service.clone().or_else(|| Some(self.name.clone()));
+            CircuitBuilder { name, service, seed: Some(root.up_to(u64::MAX)), ..self.clone() }.build()
+        };
+        endpoints.map(of).collect()
     }
 }
 

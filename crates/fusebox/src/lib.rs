@@ -66,6 +66,7 @@ pub mod http;
 pub mod metrics;
 mod operate;
 mod permit;
+mod pool;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
@@ -80,12 +81,14 @@ pub use classify::{Classify, Nested, Results};
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, InvalidConfig, Rejected};
 pub use fallback::{Cause, Fallbacks};
-pub use fuse::{Answer, BlockingFuse, Fuse, FuseBuilder};
+pub use fuse::{Answer, Asking, BlockingFuse, Fuse, FuseBuilder, Handle, Part, Policy, PooledFuse};
 #[cfg(feature = "macros")]
 pub use fusebox_macros::protect;
 pub use permit::Permit;
+pub use pool::{PoolConfig, PoolError, ThreadPool};
 pub use registry::Registry;
 
 pub use fusebox_core::{
-    Failure, Outcome, Ratio, Reason, Rng, Time, Verdict, breaker, event, outcome, pipeline, retry,
+    Ask, Failure, Outcome, Priority, Ratio, Reason, Rng, Time, Verdict, adaptive, balancer, breaker,
+    bulkhead, event, hedge, limiter, outcome, pipeline, retry, throttle, timeout,
 };

@@ -14,21 +14,25 @@ pub(super) enum Carried {
         failure: bool,
     },
     Rejected(Rejection),
+    /// The caller has gone, or another attempt has won.
+    Gone,
 }
 
 impl Carried {
+    #[inline(always)]
     pub(super) fn outcome(self) -> Outcome {
         match self {
             Carried::Verdict(verdict) => verdict.outcome,
             Carried::TimedOut | Carried::Deadline { failure: true } => Outcome::Failure(Failure::Timeout),
-            Carried::Deadline { failure: false } => Outcome::Cancelled,
+            Carried::Deadline { failure: false } | Carried::Gone => Outcome::Cancelled,
             Carried::Rejected(_) => Outcome::Ignored,
         }
     }
 
+    #[inline(always)]
     pub(super) fn end(self) -> End {
         match self {
-            Carried::Verdict(_) => End::Result,
+            Carried::Verdict(_) | Carried::Gone => End::Result,
             Carried::TimedOut => End::TimedOut,
             Carried::Deadline { .. } => End::DeadlineExceeded,
             Carried::Rejected(rejection) => End::Rejected(rejection),
@@ -37,9 +41,10 @@ impl Carried {
 
     pub(super) fn falls_back(self, on: FallbackOn) -> bool {
         match self {
-            Carried::Rejected(_) => true,
+            Carried::Rejected(rejection) => rejection.reason.falls_back(),
             Carried::Verdict(verdict) => on.answers(verdict),
             Carried::TimedOut | Carried::Deadline { .. } => on == FallbackOn::Failed,
+            Carried::Gone => false,
         }
     }
 }

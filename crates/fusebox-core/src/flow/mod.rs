@@ -8,26 +8,35 @@
 //!     Step::Call(try)       the driver makes the attempt
 //!     told(try, verdict)    … and says what came of it
 //! outward:  each stage settles, innermost first; a retry turns the walk inward again
-//!     Step::Wait(until)     backoff, timeout, deadline, overdue: one timer
-//!     Step::Cancel(try)     the attempt's time is over; the driver drops it
+//!     Step::Wait(until)     backoff, a place in a queue, timeout, deadline, overdue, hedge delay: one timer
+//!     Step::Cancel(try)     the attempt's time is over, or another one won; the driver drops it
 //!     Step::Finish(finish)  whose result it is, and whether a fallback takes its place
 //! ```
 //!
-//! A flow is a few words on the driver's stack. It allocates nothing and holds at most one ticket; a driver whose
-//! caller goes away calls [`Flow::abandon`].
+//! A flow is a few words on the driver's stack and allocates nothing; a driver whose caller goes away calls
+//! [`Flow::abandon`]. With hedging there may be two attempts in flight: the walk forks at the hedge, each branch goes
+//! on alone, and they join where they parted.
 
+mod attempt;
+mod branch;
 mod carried;
+mod fork;
+mod inward;
+mod outward;
 mod step;
 mod tail;
 
 pub use step::{End, Finish, Step, Try};
 pub use tail::Tail;
 
-use crate::breaker::{CircuitBreaker, State, Watched};
+use crate::breaker::CircuitBreaker;
+use crate::bulkhead::Place;
+use crate::limiter::Grant;
 use crate::pipeline::{Pipeline, Stage};
-use crate::retry::{Budget, Settings};
-use crate::{Outcome, SharedRng, Time, Verdict};
+use crate::{Ask, Outcome, SharedRng, Time, Verdict};
+use branch::{At, Branch, Side};
 use carried::Carried;
+use core::task::Waker;
 use core::time::Duration;
 
 /// Where a flow finds the circuit of an endpoint.
@@ -48,41 +57,38 @@ impl Circuits for CircuitBreaker {
 pub struct Cx<'a> {
     /// The present moment.
     pub now: Time,
-    /// For backoff's jitter.
+    /// For backoff's jitter and the balancer's picks.
     pub rng: &'a SharedRng,
+    /// Woken when a place comes free for a call that waits in a bulkhead's queue. A driver whose pipeline has no bulkhead
+    /// lends [`Waker::noop`].
+    pub waker: &'a Waker,
 }
 
 /// One call's walk through a pipeline.
 #[derive(Debug)]
 pub struct Flow {
-    at: At,
-    depth: usize,
+    ask: Ask,
     replayable: bool,
     watching: Watching,
-    /// An attempt's clocks are running.
-    running: bool,
-    /// The response head has come; the verdict on the body is open.
-    headed: bool,
-    held: Option<Watched>,
-    /// The walk ended with a good response head: `held` waits to be taken into a tail, to be settled by then.
-    settle_by: Option<Time>,
-    endpoint: usize,
+    /// On its way through more than a breaker.
+    walking: bool,
+    fallback: bool,
+    /// Attempts begun.
+    attempts: u32,
+    /// Of them, those that were no hedges.
+    rounds: u32,
     /// Endpoints that the balancer chooses from; 1 without one.
     endpoints: usize,
-    /// Endpoints whose circuits have refused this attempt.
-    refused_by: usize,
-    attempts: u32,
-    began: Time,
-    /// The longest attempt under the held ticket, in nanoseconds.
-    longest: u64,
     timeout: u64,
     deadline: Time,
-    cut_at: Time,
-    overdue_at: Time,
-    /// When a probe that waits for its own caller gives its place back; a little before its lease is over.
-    release_at: Time,
-    last: Option<Carried>,
-    fallback: bool,
+    grant: Option<Grant>,
+    /// The stages from here on are walked by each branch alone; 0 where there is no hedging.
+    fork: usize,
+    /// How long an attempt is in flight before a second one goes beside it, in nanoseconds.
+    hedge_after: u64,
+    hedge_at: Time,
+    main: Branch,
+    hedge: Option<Branch>,
 }
 
 /// Who notices that an attempt is overdue.
@@ -96,46 +102,41 @@ enum Watching {
     WhenAsked,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum At {
-    Start,
-    Inward,
-    Calling,
-    Sleeping(Time),
-    Outward(Carried),
+/// What has become of a branch that was moved on as far as it goes.
+enum Moved {
+    Ask(Step),
+    Waits(Time),
+    /// It has reached the place where it parted from the other.
+    Joined,
 }
 
 impl Flow {
-    /// A walk that has not begun. `replayable` says whether an attempt that ran out of time may be made again; for every
-    /// other failure its verdict says so.
+    /// A walk that has not begun. `replayable` says whether the call may be made more than once: whether an attempt that
+    /// ran out of time may be made again, and whether one may be hedged. For every other failure its verdict says so.
     #[inline(always)]
     pub fn new(replayable: bool) -> Self {
         Flow {
-            at: At::Start,
-            depth: 0,
+            ask: Ask::default(),
             replayable,
             watching: Watching::Driver,
-            running: false,
-            headed: false,
-            held: None,
-            settle_by: None,
-            endpoint: 0,
-            endpoints: 1,
-            refused_by: 0,
+            walking: false,
+            fallback: false,
             attempts: 0,
-            began: Time::ZERO,
-            longest: 0,
+            rounds: 0,
+            endpoints: 1,
             timeout: u64::MAX,
             deadline: Time::NEVER,
-            cut_at: Time::NEVER,
-            overdue_at: Time::NEVER,
-            release_at: Time::NEVER,
-            last: None,
-            fallback: false,
+            grant: None,
+            fork: 0,
+            hedge_after: u64::MAX,
+            hedge_at: Time::NEVER,
+            main: Branch::new(),
+            hedge: None,
         }
     }
 
-    /// A walk whose driver cannot be woken while an attempt runs: the breaker watches for hung calls itself.
+    /// A walk whose driver cannot be woken while an attempt runs: the breaker watches for hung calls itself, and
+    /// nothing is hedged.
     #[inline(always)]
     pub fn blocking(replayable: bool) -> Self {
         Flow { watching: Watching::Breaker, ..Flow::new(replayable) }
@@ -148,17 +149,25 @@ impl Flow {
         Flow { watching: Watching::WhenAsked, ..Flow::new(replayable) }
     }
 
+    /// What the call says of itself to the policies that admit it.
+    #[inline(always)]
+    pub fn ask(&mut self, ask: Ask) {
+        self.ask = ask;
+    }
+
     /// Brings the call's deadline forward to `at`, for callers that bring one of their own.
     pub fn due_by(&mut self, at: Time) {
         self.deadline = self.deadline.min(at);
     }
 
-    /// The attempt in flight waited `span` for its own caller, who is slow to send the request: its clocks do not count
-    /// that. The call's deadline does. A probe that has waited for its caller through most of its lease is none any more:
-    /// it gives its place back, goes on, and says nothing of the dependency.
+    /// The attempts in flight waited `span` for their own caller, who is slow to send the request: their clocks do not
+    /// count that. The call's deadline does. A probe that has waited for its caller through most of its lease is none any
+    /// more: it gives its place back, goes on, and says nothing of the dependency.
     pub fn excuse(&mut self, span: Duration) {
-        self.began = self.began + span;
-        (self.cut_at, self.overdue_at) = (self.cut_at + span, self.overdue_at + span);
+        for branch in [Some(&mut self.main), self.hedge.as_mut()].into_iter().flatten() {
+            branch.began = branch.began + span;
+            (branch.cut_at, branch.overdue_at) = (branch.cut_at + span, branch.overdue_at + span);
+        }
     }
 
     /// When the call must be over; known once the walk has begun, [`Time::NEVER`] without a deadline.
@@ -166,60 +175,93 @@ impl Flow {
         self.deadline
     }
 
-    /// Whether there is nothing to give back: the walk has not begun or is over, or it sleeps with nothing held.
-    #[inline(always)]
-    pub fn is_over(&self) -> bool {
-        self.held.is_none()
+    /// Whether it waits in a bulkhead's queue, so that being woken is a reason to ask again.
+    pub fn is_queued(&self) -> bool {
+        let queued = |branch: &Branch| matches!(branch.at, At::Parked(_));
+        queued(&self.main) || self.hedge.as_ref().is_some_and(queued)
     }
 
-    /// The attempt in flight has come to this. What is told of another attempt comes too late to matter.
+    /// Attempts begun so far, hedges included.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether there is nothing to give back: the walk has not begun or is over.
+    #[inline(always)]
+    pub fn is_over(&self) -> bool {
+        self.main.held.is_none() && !self.walking
+    }
+
+    /// The thread pool's place of the attempt just asked for, for the job that makes it: the place comes free when the job
+    /// really ends, however long after its caller has given up.
+    pub fn take_place(&mut self, of: Try) -> Option<Place> {
+        match &mut self.hedge {
+            Some(hedge) if hedge.attempt == of.attempt => hedge.pool.take(),
+            _ => self.main.pool.take(),
+        }
+    }
+
+    /// The attempt has come to this. What is told of an attempt that is not in flight comes too late to matter.
     #[inline(always)]
     pub fn told(&mut self, of: Try, verdict: Verdict) {
-        if of.attempt == self.attempts {
-            self.broke(verdict);
+        if of.attempt == self.main.attempt {
+            if self.main.is_calling() {
+                self.main.at = At::Outward(Carried::Verdict(verdict));
+            }
+        } else if let Some(hedge) = &mut self.hedge
+            && of.attempt == hedge.attempt
+            && hedge.is_calling()
+        {
+            hedge.at = At::Outward(Carried::Verdict(verdict));
         }
     }
 
     /// The attempt in flight, whichever it is, has come to this.
     #[inline(always)]
     pub fn broke(&mut self, verdict: Verdict) {
-        if matches!(self.at, At::Calling) {
-            self.at = At::Outward(Carried::Verdict(verdict));
-        }
+        let hedge = self.hedge.as_ref().filter(|hedge| hedge.is_calling() && !self.main.is_calling());
+        self.told(hedge.unwrap_or(&self.main).attempt(), verdict);
     }
 
     /// The attempt's response head has come. After a good one the body's fate is still open: the walk ends, and
-    /// [`Flow::tail`] carries the ticket on.
+    /// [`Flow::tail`] carries on what is held.
     #[inline(always)]
     pub fn told_head(&mut self, of: Try, verdict: Verdict) {
         self.told(of, verdict);
-        self.headed = matches!(self.at, At::Outward(Carried::Verdict(_)));
+        if of.attempt == self.main.attempt {
+            self.main.headed = matches!(self.main.at, At::Outward(Carried::Verdict(_)));
+        } else if let Some(hedge) = &mut self.hedge {
+            hedge.headed = matches!(hedge.at, At::Outward(Carried::Verdict(_)));
+        }
     }
 
     /// What is left to settle when the body ends, after a walk that finished with a good response head.
     pub fn tail(&mut self) -> Option<Tail> {
-        let settle_by = self.settle_by.take()?;
-        let (endpoint, elapsed) = (self.endpoint, self.longest);
-        self.held.take().map(|held| Tail { held, endpoint, elapsed, settle_by })
+        let main = &mut self.main;
+        let settle_by = main.settle_by.take()?;
+        self.walking = false;
+        let (endpoint, elapsed) = (main.endpoint, main.longest);
+        let picked = core::mem::take(&mut main.picked);
+        Some(Tail { held: main.held.take(), place: main.place.take(), picked, endpoint, elapsed, settle_by })
     }
 
     /// What to do next. Ask after every input, until it answers [`Step::Wait`] or [`Step::Finish`].
     #[inline(always)]
     pub fn next(&mut self, pipeline: &Pipeline, circuits: &impl Circuits, cx: &Cx<'_>) -> Step {
         // The walk through a breaker alone, in and out, is a few instructions when it is not written as a loop.
-        match self.at {
+        match self.main.at {
             At::Start if pipeline.is_breaker_alone() => {
-                self.at = At::Inward;
-                self.enter(&Stage::Breaker, circuits, cx);
-                match self.at {
+                self.main.at = At::Inward;
+                self.enter(Side::Main, &Stage::Breaker, circuits, cx);
+                match self.main.at {
                     At::Outward(carried) => self.finish(carried),
-                    _ => Step::Call(self.begin(circuits, cx.now)),
+                    _ => Step::Call(self.begin(Side::Main, circuits, cx.now)),
                 }
             }
-            At::Outward(carried) if self.depth == 1 && pipeline.is_breaker_alone() => {
-                self.end_attempt(cx.now);
-                self.depth = 0;
-                self.settle(circuits, carried.outcome(), cx.now);
+            At::Outward(carried) if self.main.depth == 1 && pipeline.is_breaker_alone() => {
+                self.main.end_attempt(cx.now);
+                self.main.depth = 0;
+                self.settle(Side::Main, circuits, carried.outcome(), cx.now);
                 self.finish(carried)
             }
             _ => self.turn(pipeline.stages(), circuits, cx),
@@ -234,257 +276,117 @@ impl Flow {
     #[inline(never)]
     fn turn(&mut self, stages: &[Stage], circuits: &impl Circuits, cx: &Cx<'_>) -> Step {
         loop {
-            match self.at {
-                At::Start => self.at = At::Inward,
-                At::Inward => match stages.get(self.depth) {
-                    Some(stage) => self.enter(stage, circuits, cx),
-                    None => return Step::Call(self.begin(circuits, cx.now)),
-                },
-                At::Calling => match self.wait_for_attempt(circuits, cx.now) {
+            let main = match self.advance(Side::Main, stages, circuits, cx) {
+                Moved::Ask(step) => return step,
+                Moved::Waits(until) => until,
+                Moved::Joined => match self.join_main(stages, circuits, cx) {
                     Some(step) => return step,
+                    None => continue,
+                },
+            };
+            let hedge = match &self.hedge {
+                None => Time::NEVER,
+                Some(_) => match self.advance(Side::Hedge, stages, circuits, cx) {
+                    Moved::Ask(step) => return step,
+                    Moved::Waits(until) => until,
+                    Moved::Joined => match self.join_hedge(stages, circuits, cx) {
+                        Some(step) => return step,
+                        None => continue,
+                    },
+                },
+            };
+            if cx.now >= self.hedge_at && self.forks(stages, cx.now) {
+                continue;
+            }
+            return Step::Wait(main.min(hedge).min(self.hedge_at));
+        }
+    }
+
+    /// Moves a branch on as far as it goes by itself.
+    #[inline(always)]
+    fn advance(&mut self, side: Side, stages: &[Stage], circuits: &impl Circuits, cx: &Cx<'_>) -> Moved {
+        loop {
+            let branch = self.branch(side);
+            let (at, depth) = (branch.at, branch.depth);
+            match at {
+                At::Start => (self.main.at, self.walking) = (At::Inward, true),
+                At::Inward => match stages.get(depth) {
+                    Some(stage) => self.enter(side, stage, circuits, cx),
+                    None => return Moved::Ask(Step::Call(self.begin(side, circuits, cx.now))),
+                },
+                At::Limited(until) if cx.now >= self.deadline.min(until) => self.go(side, cx.now),
+                At::Limited(until) => return Moved::Waits(until.min(self.deadline)),
+                At::Parked(parked) => {
+                    self.resume(side, &stages[depth], parked, cx);
+                    if let At::Parked(parked) = self.branch(side).at {
+                        return Moved::Waits(parked.until().min(self.deadline));
+                    }
+                }
+                At::Calling => match self.wait_for_attempt(side, circuits, cx.now) {
+                    Some(step) => return Moved::Ask(step),
                     None => {
-                        let watch = self.overdue_at.min(self.release_at);
-                        return Step::Wait(self.deadline.min(self.cut_at).min(watch));
+                        let branch = self.branch(side);
+                        let watch = branch.overdue_at.min(branch.release_at);
+                        let until = branch.cut_at.min(watch);
+                        return Moved::Waits(until.min(self.deadline));
                     }
                 },
-                At::Sleeping(until) => match self.last {
+                At::Sleeping(until) => match self.main.last {
                     Some(last) if cx.now >= self.deadline || !self.is_current(circuits, cx.now) => {
-                        self.at = At::Outward(last);
+                        self.main.at = At::Outward(last);
                     }
-                    _ if cx.now >= until => self.at = At::Inward,
-                    _ => return Step::Wait(until.min(self.deadline)),
+                    _ if cx.now >= until => self.main.at = At::Inward,
+                    _ => return Moved::Waits(until.min(self.deadline)),
                 },
-                At::Outward(carried) => match self.depth.checked_sub(1) {
-                    Some(depth) => {
-                        self.end_attempt(cx.now);
-                        self.depth = depth;
-                        self.leave(&stages[depth], carried, circuits, cx);
+                At::Outward(carried) => {
+                    self.branch(side).end_attempt(cx.now);
+                    if self.hedge.is_some() && depth == self.fork {
+                        return Moved::Joined;
                     }
-                    None => return self.finish(carried),
-                },
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn enter(&mut self, stage: &Stage, circuits: &impl Circuits, cx: &Cx<'_>) {
-        match stage {
-            Stage::Fallback(_) => {}
-            // Fixed when the call first comes here: neither a retry nor another endpoint gives it more time.
-            Stage::Deadline(span) => self.deadline = self.deadline.min(cx.now.plus_nanos(*span)),
-            Stage::Pick(robin) => {
-                self.endpoints = robin.endpoints();
-                self.endpoint = if self.attempts == 0 { robin.pick() } else { self.next_endpoint() };
-            }
-            Stage::Retry { budget, .. } => {
-                if let (0, Some(budget)) = (self.attempts, budget) {
-                    budget.first_try(cx.now);
-                }
-            }
-            Stage::Timeout(span) => self.timeout = *span,
-            // No time is left for an attempt: a ticket would be evidence of nothing.
-            Stage::Breaker if cx.now >= self.deadline => {
-                self.at = At::Outward(Carried::Deadline { failure: false });
-                return;
-            }
-            Stage::Breaker => {
-                match circuits.circuit(self.endpoint).admit(cx.now) {
-                    Ok(ticket) => self.held = Some(Watched::by_driver(ticket)),
-                    Err(rejection) => {
-                        self.at = At::Outward(Carried::Rejected(rejection));
-                        return;
+                    self.hedge_at = Time::NEVER;
+                    match depth.checked_sub(1) {
+                        Some(depth) => {
+                            self.branch(side).depth = depth;
+                            self.leave(side, &stages[depth], carried, circuits, cx);
+                        }
+                        None => {
+                            self.walking = self.main.settle_by.is_some();
+                            return Moved::Ask(self.finish(carried));
+                        }
                     }
                 }
-                self.longest = 0;
+                At::Spent(_) => return Moved::Waits(Time::NEVER),
             }
-        }
-        self.depth += 1;
-    }
-
-    #[inline(always)]
-    fn begin(&mut self, circuits: &impl Circuits, now: Time) -> Try {
-        self.attempts += 1;
-        self.began = now;
-        (self.running, self.headed) = (true, false);
-        self.cut_at = now.plus_nanos(self.timeout);
-        let circuit = circuits.circuit(self.endpoint);
-        if let Some(held) = &mut self.held {
-            held.restart(now);
-            match self.watching {
-                Watching::Driver if !held.ticket().is_probe() => {
-                    self.overdue_at = now.plus_nanos(circuit.slow_nanos());
-                }
-                Watching::Driver => self.release_at = now + circuit.settings().probe_lease().mul_f64(0.95),
-                Watching::Breaker => circuit.keep_watch(held),
-                Watching::WhenAsked => {}
-            }
-        }
-        self.at = At::Calling;
-        Try { endpoint: self.endpoint, attempt: self.attempts }
-    }
-
-    /// Looks after an attempt in flight.
-    fn wait_for_attempt(&mut self, circuits: &impl Circuits, now: Time) -> Option<Step> {
-        let attempt = Try { endpoint: self.endpoint, attempt: self.attempts };
-        let circuit = circuits.circuit(self.endpoint);
-        if now >= self.cut_at {
-            self.at = At::Outward(Carried::TimedOut);
-            return Some(Step::Cancel(attempt));
-        }
-        if now >= self.deadline {
-            let enough = self.timeout.min(circuit.slow_nanos());
-            let failure = now.nanos_since(self.began) >= enough;
-            self.at = At::Outward(Carried::Deadline { failure });
-            return Some(Step::Cancel(attempt));
-        }
-        if self.watching == Watching::WhenAsked
-            && let Some(held) = &mut self.held
-        {
-            circuit.keep_watch(held);
-        }
-        if now >= self.release_at {
-            self.release_at = Time::NEVER;
-            // The endpoint itself had less than half of it.
-            if now.since(self.began) < circuit.settings().probe_lease() / 2 {
-                self.settle(circuits, Outcome::Ignored, now);
-            }
-        }
-        if now >= self.overdue_at {
-            self.overdue_at = Time::NEVER;
-            if let Some(held) = &mut self.held {
-                circuit.overdue(held.ticket_mut(), now);
-            }
-        }
-        None
-    }
-
-    /// Stops the attempt's clocks. Idempotent.
-    #[inline(always)]
-    fn end_attempt(&mut self, now: Time) {
-        if self.running {
-            self.running = false;
-            self.longest = self.longest.max(now.nanos_since(self.began));
-            (self.cut_at, self.overdue_at, self.release_at) = (Time::NEVER, Time::NEVER, Time::NEVER);
         }
     }
 
     #[inline(always)]
-    fn leave(&mut self, stage: &Stage, carried: Carried, circuits: &impl Circuits, cx: &Cx<'_>) {
-        match stage {
-            Stage::Fallback(on) => self.fallback = carried.falls_back(*on),
-            Stage::Pick(_) => self.leave_pick(carried),
-            Stage::Breaker => self.settle(circuits, carried.outcome(), cx.now),
-            Stage::Retry { settings, budget } => {
-                self.leave_retry(settings, budget.as_deref(), carried, circuits, cx);
-            }
-            Stage::Deadline(_) | Stage::Timeout(_) => {}
+    fn branch(&mut self, side: Side) -> &mut Branch {
+        match &mut self.hedge {
+            Some(hedge) if side == Side::Hedge => hedge,
+            _ => &mut self.main,
         }
     }
 
-    #[inline(always)]
-    fn settle(&mut self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
-        let Some(held) = &mut self.held else { return };
-        let circuit = circuits.circuit(self.endpoint);
-        held.restart(now.minus_nanos(self.longest));
-        if self.headed && outcome == Outcome::Success {
-            self.settle_by = Some(circuit.hear(held, now));
-        } else if let Some(held) = self.held.take() {
-            circuit.settle_watched(held, outcome, now);
-        }
-    }
-
-    /// Another endpoint, when this one's circuit rejects; the earliest way out, when all do.
-    fn leave_pick(&mut self, carried: Carried) {
-        let Carried::Rejected(rejection) = carried else { return };
-        let earliest = match self.last {
-            Some(Carried::Rejected(other)) if other.retry_at < rejection.retry_at => other,
-            _ => rejection,
-        };
-        self.refused_by += 1;
-        if self.refused_by < self.endpoints {
-            if !matches!(self.last, Some(Carried::Verdict(_) | Carried::TimedOut)) {
-                self.last = Some(Carried::Rejected(earliest));
-            }
-            self.endpoint = self.next_endpoint();
-            self.depth += 1;
-            self.at = At::Inward;
-        } else {
-            self.at = At::Outward(Carried::Rejected(earliest));
-        }
-    }
-
-    fn leave_retry(
-        &mut self,
-        settings: &Settings,
-        budget: Option<&Budget>,
-        carried: Carried,
-        circuits: &impl Circuits,
-        cx: &Cx<'_>,
-    ) {
-        let asked = match carried {
-            Carried::Verdict(Verdict { outcome: Outcome::Failure(kind), retryable: true, .. }) => {
-                kind.retry_after()
-            }
-            Carried::TimedOut if self.replayable => None,
-            Carried::Rejected(_) => {
-                // A retry that no circuit admits leaves the result that was there.
-                if let Some(last @ (Carried::Verdict(_) | Carried::TimedOut)) = self.last {
-                    self.at = At::Outward(last);
-                }
-                return;
-            }
-            _ => return,
-        };
-        if self.attempts >= settings.config().max_attempts || !self.may_return(circuits, cx.now) {
-            return;
-        }
-        // A wait longer than any of ours is for the caller to decide about.
-        if asked.is_some_and(|wait| wait > settings.config().backoff.max) {
-            return;
-        }
-        let backoff = settings.config().backoff.wait(self.attempts, cx.rng);
-        let until = cx.now.plus_nanos(backoff).max(asked.map_or(cx.now, |wait| cx.now + wait));
-        if until >= self.deadline || !budget.is_none_or(|budget| budget.withdraw(cx.now)) {
-            return;
-        }
-        if let Some(held) = &mut self.held {
-            circuits.circuit(self.endpoint).rest(held);
-        }
-        self.last = Some(carried);
-        self.refused_by = 0;
-        self.depth += 1;
-        self.at = At::Sleeping(until);
-    }
-
-    /// Whether a circuit would have another attempt: not from a probe, not under a ticket whose epoch is over, and
-    /// not when it is open and there is nowhere else to go.
-    fn may_return(&self, circuits: &impl Circuits, now: Time) -> bool {
-        match &self.held {
-            Some(held) => !held.ticket().is_probe() && self.is_current(circuits, now),
-            None if self.endpoints == 1 => circuits.circuit(self.endpoint).state(now) != State::Open,
-            None => (0..self.endpoints).any(|i| circuits.circuit(i).state(now) != State::Open),
-        }
-    }
-
-    /// Whether the ticket, if one is held, is still good for an attempt.
-    fn is_current(&self, circuits: &impl Circuits, now: Time) -> bool {
-        self.held.as_ref().is_none_or(|held| circuits.circuit(self.endpoint).honours(held.ticket(), now))
-    }
-
-    fn next_endpoint(&self) -> usize {
-        (self.endpoint + 1) % self.endpoints
-    }
-
-    /// The caller is gone: gives everything back. An attempt in flight and a body that nobody reads count as
+    /// The caller is gone: gives everything back. Attempts in flight and a body that nobody reads count as
     /// cancelled, a call whose last attempt has ended as what that one was.
-    pub fn abandon(&mut self, circuits: &impl Circuits, now: Time) {
-        let outcome = match (self.at, self.last) {
-            (At::Outward(Carried::Verdict(Verdict::SUCCESS)), _) if self.headed => Outcome::Cancelled,
-            (At::Outward(carried), _) | (At::Sleeping(_), Some(carried)) => carried.outcome(),
-            _ => Outcome::Cancelled,
+    pub fn abandon(&mut self, pipeline: &Pipeline, circuits: &impl Circuits, now: Time) {
+        let stages = pipeline.stages();
+        if self.hedge.is_some() {
+            self.unwind(Side::Hedge, self.fork, Carried::Gone, stages, circuits, now);
+            self.hedge = None;
+        }
+        // A tail that nobody took.
+        if let Some(tail) = self.tail() {
+            return tail.end(pipeline, circuits, Outcome::Cancelled, now);
+        }
+        let carried = match (self.main.at, self.main.last) {
+            (At::Outward(Carried::Verdict(Verdict::SUCCESS)), _) if self.main.headed => Carried::Gone,
+            (At::Outward(carried) | At::Spent(carried), _) | (At::Sleeping(_), Some(carried)) => carried,
+            _ => Carried::Gone,
         };
-        self.end_attempt(now);
-        self.headed = false;
-        self.settle(circuits, outcome, now);
+        self.main.headed = false;
+        self.unwind(Side::Main, 0, carried, stages, circuits, now);
+        self.walking = false;
     }
 }

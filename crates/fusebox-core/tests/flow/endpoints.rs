@@ -21,7 +21,8 @@ fn a_call_fails_over_at_once_when_a_circuit_rejects() {
         (0..2).for_each(|i| world.trip(i));
         let call = world.call(&[ok(5)]);
         assert_eq!((call.end(), call.endpoints(), call.ended()), (End::Result, vec![2], 5));
-        assert_eq!((world.seen(0).totals.rejected, world.seen(1).totals.rejected), (1, 1));
+        let rejected = [0, 1].map(|i| world.seen(i).totals.rejected);
+        assert_eq!(rejected, [0, 0], "an open circuit is passed over without being asked");
     }
 }
 
@@ -75,6 +76,6 @@ fn a_half_open_circuit_whose_probes_are_in_flight_is_passed_over() {
         world.call(&[ok(5)]);
         let call = world.call(&[ok(5)]);
         assert_eq!((probe.endpoints(), call.endpoints()), (vec![0], vec![1]));
-        assert_eq!(world.seen(0).totals.rejected, 1);
+        assert!(world.seen(0).totals.rejected > 0, "a half-open one has to be asked");
     }
 }

@@ -16,7 +16,7 @@ fn a_call_with_a_body_settles_when_the_body_ends() {
         assert_eq!((call.end(), world.counted()), (End::Result, [0, 0, 0, 0]), "not settled at the head");
         let tail = call.tail.take().expect("a body follows");
         world.pass(50);
-        tail.settle(&world, Outcome::Success, world.now());
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
         assert_eq!(world.counted(), [1, 0, 0, 0]);
     }
 }
@@ -29,7 +29,7 @@ fn a_stream_settles_no_later_than_the_slow_threshold_after_its_head_and_is_not_s
         assert_eq!(tail.settle_by(), world.now() + ms(100));
         world.go_to(tail.settle_by());
         assert_eq!(world.seen(0).hung, 0, "no clock runs after the head");
-        tail.settle(&world, Outcome::Success, world.now());
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
         assert_eq!(world.counted(), [1, 0, 0, 0], "the head came after 99 ms");
     }
 }
@@ -40,7 +40,7 @@ fn a_head_that_came_late_makes_the_call_slow() {
         let world = Plan::new(order).build();
         let tail = world.call(&[head(100)]).tail.expect("a body follows");
         world.pass(10);
-        tail.settle(&world, Outcome::Success, world.now());
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
         assert_eq!((world.counted(), world.seen(0).hung), ([1, 0, 1, 0], 0));
     }
 }
@@ -50,7 +50,7 @@ fn a_body_that_is_cut_off_is_a_failure() {
     for order in ORDERS {
         let world = Plan::new(order).build();
         let tail = world.call(&[head(5)]).tail.expect("a body follows");
-        tail.settle(&world, Outcome::Failure(Failure::Reset), world.now());
+        tail.end(&world.pipeline, &world, Outcome::Failure(Failure::Reset), world.now());
         assert_eq!(world.counted(), [0, 1, 0, 0]);
     }
 }
@@ -82,7 +82,7 @@ fn a_probes_lease_does_not_lapse_while_its_body_streams() {
         let (world, tail) = probe_head(order);
         world.go_to(tail.settle_by());
         assert_eq!((world.seen(0).state, world.seen(0).probes.in_flight), (State::HalfOpen, 1));
-        tail.settle(&world, Outcome::Success, world.now());
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
         assert_eq!(world.seen(0).state, State::Closed);
     }
 }
@@ -93,7 +93,7 @@ fn a_tail_that_is_lost_costs_a_probe_its_lease_and_not_the_circuit_its_slot() {
         let (world, tail) = probe_head(order);
         world.go_to(tail.settle_by() + ms(300));
         assert_eq!((world.seen(0).state, world.seen(0).probes.in_flight), (State::Open, 0));
-        tail.settle(&world, Outcome::Success, world.now());
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
         assert_eq!(world.seen(0).totals.late, 1);
     }
 }
@@ -110,7 +110,7 @@ fn an_endless_stream_holds_no_probe_slot_for_ever_even_where_slowness_is_not_mea
         let tail = world.call(&[head(250)]).tail.expect("a body follows");
         assert_eq!(tail.settle_by(), world.now() + ms(300), "the lease is the limit");
         world.go_to(tail.settle_by());
-        tail.settle(&world, Outcome::Success, world.now());
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
         assert_eq!(world.seen(0).state, State::Closed);
     }
 }
@@ -122,7 +122,7 @@ fn a_head_that_comes_after_the_lease_is_over_does_not_bring_the_slot_back() {
         world.half_open(0);
         let tail = world.call(&[head(350)]).tail.expect("a body follows");
         assert_eq!((world.seen(0).state, world.seen(0).probes.in_flight), (State::Open, 0));
-        tail.settle(&world, FAILED, world.now());
+        tail.end(&world.pipeline, &world, FAILED, world.now());
         assert_eq!((world.seen(0).totals.late, world.seen(0).streak), (1, 2));
     }
 }

@@ -130,7 +130,7 @@ impl Driven {
         if let Some((tail, _)) = self.body.take() {
             let cut = if self.plan.cut { Outcome::Failure(Failure::Reset) } else { Outcome::Success };
             let ended = now < tail.settle_by();
-            tail.settle(world, if ended { cut } else { Outcome::Success }, now);
+            tail.end(&world.pipeline, world, if ended { cut } else { Outcome::Success }, now);
             self.done = true;
         } else if self.abandon_at <= now {
             world.abandon(&mut self.walk);
@@ -171,7 +171,7 @@ fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseErr
         prop_assert!(made <= retry.max_attempts, "{made} attempts");
         for (i, (attempt, _)) in call.walk.calls.iter().enumerate() {
             prop_assert_eq!(attempt.attempt as usize, i + 1);
-            prop_assert!(attempt.endpoint < plan.stages.endpoints);
+            prop_assert!(attempt.endpoint < plan.endpoints);
         }
         if let (Some(deadline), true) = (plan.stages.deadline, call.walk.finish.is_some()) {
             let begins = Time::from_millis(call.plan.begins);

@@ -1,13 +1,20 @@
 //! A virtual world: circuits, a pipeline before them, a clock, and a driver that does what a flow asks for.
 
+use fusebox_core::balancer::{self, Balancer, Spec};
 use fusebox_core::breaker::{
     CircuitBreaker, Config, HalfOpen, Hold, Mode, Setting, Snapshot, State, WaitInOpen, WaitStrategy,
 };
+use fusebox_core::bulkhead::{self, Bulkhead, Place};
 use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Tail, Try};
-use fusebox_core::pipeline::{self, FallbackOn, Order, Pipeline};
+use fusebox_core::hedge::{self, After, Hedge};
+use fusebox_core::limiter::{self, RateLimiter};
+use fusebox_core::pipeline::{self, FallbackOn, Order, Pipeline, Stage};
 use fusebox_core::retry::{self, Backoff, BudgetConfig, Jitter};
 use fusebox_core::{Failure, Outcome, Rng, SharedRng, Time, Verdict};
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 pub(crate) const FAILED: Outcome = Outcome::Failure(Failure::Error);
@@ -35,12 +42,13 @@ pub(crate) fn brittle() -> Config {
 pub(crate) struct Plan {
     pub(crate) stages: pipeline::Config,
     pub(crate) breaker: Config,
+    pub(crate) endpoints: usize,
 }
 
 impl Plan {
     pub(crate) fn new(order: Order) -> Plan {
-        let stages = pipeline::Config { order, endpoints: 1, ..pipeline::Config::default() };
-        Plan { stages, breaker: brittle() }
+        let stages = pipeline::Config { order, ..pipeline::Config::default() };
+        Plan { stages, breaker: brittle(), endpoints: 1 }
     }
 
     pub(crate) fn timeout(mut self, millis: u64) -> Plan {
@@ -73,7 +81,39 @@ impl Plan {
     }
 
     pub(crate) fn endpoints(mut self, endpoints: usize) -> Plan {
-        self.stages.endpoints = endpoints;
+        self.endpoints = endpoints;
+        self
+    }
+
+    /// So many places, and so many milliseconds' wait in a queue of as many.
+    pub(crate) fn bulkhead(mut self, places: u64, max_wait: u64) -> Plan {
+        self.stages.bulkhead = Some(places_of(places, max_wait));
+        self
+    }
+
+    /// As [`bulkhead`](Self::bulkhead), for threads.
+    pub(crate) fn pool(mut self, threads: u64, max_wait: u64) -> Plan {
+        self.stages.pool = Some(places_of(threads, max_wait));
+        self
+    }
+
+    /// One call each so many milliseconds, and so many at once after a pause.
+    pub(crate) fn limit(mut self, every: u64, burst: u32, max_wait: u64) -> Plan {
+        let config = limiter::Config {
+            permits: 1,
+            per: ms(every),
+            burst,
+            max_wait: ms(max_wait),
+            ..limiter::Config::default()
+        };
+        self.stages.rate_limiter = Some(RateLimiter::new(config.check().expect("the limit works")).into());
+        self
+    }
+
+    /// A second attempt after so many milliseconds.
+    pub(crate) fn hedge(mut self, after: u64) -> Plan {
+        let config = hedge::Config { after: After::Fixed(ms(after)), ..hedge::Config::default() };
+        self.stages.hedge = Some(Hedge::new(config.check().expect("the hedge works")).into());
         self
     }
 
@@ -82,16 +122,33 @@ impl Plan {
         self
     }
 
-    pub(crate) fn build(self) -> World {
+    pub(crate) fn build(mut self) -> World {
+        if self.endpoints > 1 && self.stages.balancer.is_none() {
+            let config =
+                balancer::Config { outliers: None, slow_start: ms(0), ..balancer::Config::default() };
+            let endpoints: Vec<Spec> = (0..self.endpoints).map(|i| Spec::named(&format!("e{i}"))).collect();
+            let settings = config.check().expect("the balancer works");
+            self.stages.balancer = Some(Balancer::new(settings, &endpoints, Time::ZERO).into());
+        }
         let settings = self.breaker.check(self.stages.timeout).expect("the settings work");
         let circuit = |_| CircuitBreaker::new(settings.clone(), Rng::seeded(1), Time::ZERO);
         World {
-            circuits: (0..self.stages.endpoints).map(circuit).collect(),
+            circuits: (0..self.endpoints).map(circuit).collect(),
             pipeline: Pipeline::new(self.stages),
             rng: SharedRng::new(Rng::seeded(2)),
             now: Cell::new(Time::ZERO),
         }
     }
+}
+
+fn places_of(places: u64, max_wait: u64) -> Arc<Bulkhead> {
+    let config = bulkhead::Config {
+        max_concurrent: places,
+        max_queue: places as u32,
+        max_wait: ms(max_wait),
+        ..bulkhead::Config::default()
+    };
+    Arc::new(Bulkhead::new(config.check().expect("the bulkhead works")))
 }
 
 #[derive(Debug)]
@@ -124,6 +181,33 @@ impl World {
 
     pub(crate) fn seen(&self, endpoint: usize) -> Snapshot {
         self.circuits[endpoint].snapshot(self.now())
+    }
+
+    /// Places taken in the bulkhead.
+    pub(crate) fn in_use(&self) -> u64 {
+        let bulkheads = self.pipeline.stages().iter().filter_map(|stage| match stage {
+            Stage::Bulkhead(bulkhead) => Some(bulkhead.snapshot(self.now()).in_use),
+            _ => None,
+        });
+        bulkheads.sum()
+    }
+
+    fn pool(&self) -> &Bulkhead {
+        let pool = self.pipeline.stages().iter().find_map(|stage| match stage {
+            Stage::Pool(pool) => Some(pool),
+            _ => None,
+        });
+        pool.expect("a pool")
+    }
+
+    /// Threads at work.
+    pub(crate) fn in_pool(&self) -> u64 {
+        self.pool().snapshot(self.now()).in_use
+    }
+
+    /// A job has ended.
+    pub(crate) fn leave_pool(&self, place: Place) {
+        self.pool().leave(place, Outcome::Ignored, self.now());
     }
 
     /// Success, failure, slow, cancelled: what the first circuit has counted.
@@ -185,12 +269,12 @@ impl World {
     pub(crate) fn finish(&self, walk: &mut Walk) {
         while walk.finish.is_none() {
             assert!(walk.next_event() < Time::NEVER, "the call is stuck: {walk:?}");
-            self.run_until(walk, walk.next_event());
+            self.run_until(walk, walk.next_event().max(self.now()));
         }
     }
 
     pub(crate) fn abandon(&self, walk: &mut Walk) {
-        walk.flow.take().expect("not abandoned before").abandon(self, self.now());
+        walk.flow.take().expect("not abandoned before").abandon(&self.pipeline, self, self.now());
     }
 }
 
@@ -228,13 +312,24 @@ pub(crate) const fn head(millis: u64) -> Attempt {
     Attempt { head: true, ..ok(millis) }
 }
 
+/// Rung when a place has come free.
+#[derive(Debug, Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// One call, and what its driver knows.
 #[derive(Debug)]
 pub(crate) struct Walk {
     pub(crate) flow: Option<Flow>,
     attempts: Vec<Attempt>,
     wake: Time,
-    in_flight: Option<(Try, Attempt, Time)>,
+    in_flight: Vec<(Try, Attempt, Time)>,
+    bell: Arc<Bell>,
     /// Every attempt, with the moment it began.
     pub(crate) calls: Vec<(Try, Time)>,
     pub(crate) cancelled: Vec<u32>,
@@ -250,7 +345,8 @@ impl Walk {
             flow: Some(flow),
             attempts: attempts.to_vec(),
             wake: at,
-            in_flight: None,
+            in_flight: Vec::new(),
+            bell: Arc::default(),
             calls: Vec::new(),
             cancelled: Vec::new(),
             finish: None,
@@ -260,33 +356,42 @@ impl Walk {
     }
 
     pub(crate) fn next_event(&self) -> Time {
-        self.wake.min(self.in_flight.map_or(Time::NEVER, |(.., ends)| ends))
+        if self.bell.0.load(Relaxed) {
+            return Time::ZERO;
+        }
+        self.in_flight.iter().map(|(.., ends)| *ends).min().unwrap_or(Time::NEVER).min(self.wake)
+    }
+
+    /// Whether it waits for a place.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.flow.as_ref().is_some_and(Flow::is_queued)
     }
 
     /// What a driver does when it wakes: tells what has ended, and does what it is asked to.
     pub(crate) fn step(&mut self, world: &World) {
         let (now, flow) = (world.now(), self.flow.as_mut().expect("not abandoned"));
-        if let Some((attempt, plan, ends)) = self.in_flight
-            && ends <= now
-        {
+        let waker = Waker::from(self.bell.clone());
+        self.bell.0.store(false, Relaxed);
+        let ended = self.in_flight.iter().position(|(.., ends)| *ends <= now);
+        if let Some((attempt, plan, _)) = ended.map(|at| self.in_flight.remove(at)) {
             if plan.head {
                 flow.told_head(attempt, plan.verdict);
             } else {
                 flow.told(attempt, plan.verdict);
             }
-            self.in_flight = None;
         }
-        let cx = Cx { now, rng: &world.rng };
+        let cx = Cx { now, rng: &world.rng, waker: &waker };
         loop {
             match flow.next(&world.pipeline, world, &cx) {
                 Step::Call(attempt) => {
-                    assert!(self.in_flight.is_none(), "two attempts at once");
+                    assert!(self.in_flight.len() < 2, "three attempts at once");
                     let plan = self.attempts[attempt.attempt as usize - 1];
-                    self.in_flight = Some((attempt, plan, now + plan.takes));
+                    self.in_flight.push((attempt, plan, now + plan.takes));
                     self.calls.push((attempt, now));
                 }
                 Step::Cancel(attempt) => {
-                    assert_eq!(self.in_flight.take().map(|(attempt, ..)| attempt), Some(attempt));
+                    let at = self.in_flight.iter().position(|(flight, ..)| *flight == attempt);
+                    self.in_flight.remove(at.expect("what is cancelled is in flight"));
                     self.cancelled.push(attempt.attempt);
                 }
                 Step::Wait(until) => {
@@ -295,7 +400,7 @@ impl Walk {
                     return;
                 }
                 Step::Finish(finish) => {
-                    assert!(self.in_flight.is_none(), "finished with an attempt in flight");
+                    assert!(self.in_flight.is_empty(), "finished with an attempt in flight");
                     let again = flow.next(&world.pipeline, world, &cx);
                     assert_eq!(again, Step::Finish(finish), "a walk that is over stays over");
                     (self.finish, self.ended, self.tail) = (Some(finish), now, flow.tail());
@@ -308,10 +413,10 @@ impl Walk {
     /// Goes on to the end after a told head, and loses the flow before anybody has taken the tail.
     pub(crate) fn settle_untaken(&mut self, world: &World) {
         let mut flow = self.flow.take().expect("not abandoned before");
-        let cx = Cx { now: world.now(), rng: &world.rng };
+        let cx = Cx { now: world.now(), rng: &world.rng, waker: Waker::noop() };
         let step = flow.next(&world.pipeline, world, &cx);
         assert!(matches!(step, Step::Finish(_)) && !flow.is_over());
-        flow.abandon(world, world.now());
+        flow.abandon(&world.pipeline, world, world.now());
     }
 
     pub(crate) fn end(&self) -> End {

@@ -4,6 +4,7 @@ use super::breaker::preset_name;
 use super::duration::show;
 use super::plan::{Endpoint, Fallback, Key, Match, Plan, Route, Service};
 use super::retry::jitter_name;
+use fusebox_core::Time;
 use fusebox_core::breaker::{
     CancelCountsAs, Config, HalfOpen, SlowCountsAs, StreakReset, WaitStrategy, Window,
 };
@@ -74,7 +75,7 @@ impl Page {
     fn route(&mut self, service: &Service, route: &Route) {
         let policies = &route.policies;
         let _ = write!(self.0, "\n{}  {}\n", route.name, route.matches);
-        let pipeline = Pipeline::new(policies.pipeline(service.endpoints.len()));
+        let pipeline = Pipeline::new(policies.pipeline(&service.endpoints, Time::ZERO));
         let names = pipeline.stages().iter().map(Stage::name).chain(["Service"]);
         self.wrapped("  ", 2, &names.collect::<Vec<_>>().join(" \u{203a} "));
         for stage in pipeline.stages() {
@@ -82,8 +83,8 @@ impl Page {
                 Stage::Fallback(_) => {
                     policies.fallback.iter().for_each(|fallback| self.stage("Fallback", &answer(fallback)));
                 }
-                Stage::Pick(robin) => {
-                    self.stage("Balancer", &format!("round robin over {} endpoints", robin.endpoints()));
+                Stage::Pick(balancer) => {
+                    self.stage("Balancer", &format!("round robin over {} endpoints", balancer.endpoints()));
                 }
                 Stage::Breaker => self.breaker(service, route),
                 Stage::Retry { settings, .. } => self.stage("Retry", &attempts(settings.config())),

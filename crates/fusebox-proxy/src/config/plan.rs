@@ -3,11 +3,14 @@
 //! Everything here has passed every check; nothing downstream asks again whether a value makes sense.
 
 use bytes::Bytes;
+use fusebox_core::Time;
+use fusebox_core::balancer::{self, Balancer, Spec};
 use fusebox_core::breaker::{self, Preset};
 use fusebox_core::pipeline::{self, FallbackOn, Order};
 use fusebox_core::retry;
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole configuration, checked.
@@ -167,14 +170,18 @@ impl Policies {
     }
 
     /// The stages these policies make before this many endpoints.
-    pub fn pipeline(&self, endpoints: usize) -> pipeline::Config {
+    pub fn pipeline(&self, endpoints: &[Endpoint], now: Time) -> pipeline::Config {
+        let specs: Vec<_> = endpoints.iter().map(|endpoint| Spec::named(&endpoint.authority)).collect();
+        let balancer =
+            (specs.len() > 1).then(|| Arc::new(Balancer::new(balancer::Settings::default(), &specs, now)));
         pipeline::Config {
+            balancer,
             order: self.order,
             deadline: self.deadline,
             timeout: self.call_timeout,
             retry: self.retry.clone(),
             fallback: self.fallback.as_ref().map(|fallback| fallback.on),
-            endpoints,
+            ..pipeline::Config::default()
         }
     }
 }

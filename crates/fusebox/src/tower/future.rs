@@ -59,7 +59,7 @@ impl<H: Borrow<CircuitBreaker>> Policies for Alone<H> {
     }
 
     #[inline(always)]
-    fn circuit(&self) -> &CircuitBreaker {
+    fn before(&self, _: usize) -> &CircuitBreaker {
         self.0.borrow()
     }
 }

@@ -105,7 +105,7 @@ fn a_blocking_pipeline_refuses_what_would_have_to_interrupt_it() {
     let refused = builder().timeout(second).deadline(second * 5).build_blocking().expect_err("it cannot");
     assert_eq!(
         refused.to_string(),
-        "use timeout = 1s: none, since nothing can interrupt a blocking call, is accepted; \
-         use deadline = 5s: none, since nothing can interrupt a blocking call, is accepted"
+        "use timeout = 1s: none without a thread pool, since nothing can interrupt a blocking call, is accepted; \
+         use deadline = 5s: none without a thread pool, since nothing can interrupt a blocking call, is accepted"
     );
 }

@@ -1,27 +1,49 @@
 //! The drivers: they do what a flow asks for. Blocking, async without a timer, and async on tokio; the Tower services
 //! and the proxy use the same pieces.
 
+mod blocking;
+mod pooled;
+#[cfg(feature = "tokio")]
+mod timed;
+
+pub(crate) use blocking::blocking;
+pub(crate) use pooled::pooled;
+#[cfg(feature = "tokio")]
+pub(crate) use timed::on_tokio;
+#[cfg(feature = "tower")]
+pub(crate) use timed::{rung, timer};
+
 use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;
-#[cfg(feature = "tokio")]
-use crate::clock::Clock;
 use crate::error::Error;
-use fusebox_core::flow::{Cx, End, Finish, Flow, Step, Try};
+use fusebox_core::bulkhead::Place;
+use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
-use fusebox_core::{Failure, Time, Verdict};
+use fusebox_core::{Ask, Failure, Time, Verdict, breaker};
 use std::future::{Future, poll_fn};
-#[cfg(feature = "tokio")]
-use std::pin::Pin;
 use std::pin::pin;
-#[cfg(feature = "tokio")]
-use std::task::{Context, Poll};
-#[cfg(feature = "tokio")]
-use tokio::time::Sleep;
+use std::task::Waker;
 
 /// What a walk goes through: borrowed by a driver that stays on the stack, owned by a future with a name.
 pub(crate) trait Policies {
     fn pipeline(&self) -> &Pipeline;
-    fn circuit(&self) -> &CircuitBreaker;
+    /// The circuit before the `endpoint`-th endpoint. The first one's clock and dice are the call's.
+    fn before(&self, endpoint: usize) -> &CircuitBreaker;
+
+    #[inline(always)]
+    fn circuit(&self) -> &CircuitBreaker {
+        self.before(0)
+    }
+}
+
+/// The circuits as the flow knows them.
+struct Cores<'a, P>(&'a P);
+
+impl<P: Policies> Circuits for Cores<'_, P> {
+    #[inline(always)]
+    fn circuit(&self, endpoint: usize) -> &breaker::CircuitBreaker {
+        self.0.before(endpoint).core()
+    }
 }
 
 impl<P: Policies> Policies for &P {
@@ -31,8 +53,8 @@ impl<P: Policies> Policies for &P {
     }
 
     #[inline(always)]
-    fn circuit(&self) -> &CircuitBreaker {
-        (**self).circuit()
+    fn before(&self, endpoint: usize) -> &CircuitBreaker {
+        (**self).before(endpoint)
     }
 }
 
@@ -47,7 +69,6 @@ pub(crate) struct Walk<P: Policies> {
 
 impl<P: Policies> Walk<P> {
     /// For drivers with a timer.
-    #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(crate) fn timed(policies: P, replayable: bool) -> Self {
         Walk { flow: Flow::new(replayable), inside: false, policies }
@@ -75,6 +96,22 @@ impl<P: Policies> Walk<P> {
         done
     }
 
+    /// The thread pool's place of the attempt just asked for.
+    pub(crate) fn take_place(&mut self, of: Try) -> Option<Place> {
+        self.flow.take_place(of)
+    }
+
+    /// Brings the call's deadline forward.
+    pub(crate) fn due_by(&mut self, at: Time) {
+        self.flow.due_by(at);
+    }
+
+    /// Whether it waits in a queue, so that being woken is a reason to ask again.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_queued(&self) -> bool {
+        self.flow.is_queued()
+    }
+
     /// What it goes through.
     #[cfg(feature = "tower")]
     #[inline(always)]
@@ -88,12 +125,25 @@ impl<P: Policies> Walk<P> {
         self.flow.deadline()
     }
 
-    /// The next step, with the clock read anew; `reached` is a moment that a timer has proven to be past.
+    /// What the call says of itself.
+    #[inline(always)]
+    pub(crate) fn ask(&mut self, ask: Ask) {
+        self.flow.ask(ask);
+    }
+
+    /// The next step, for a driver that a bulkhead need not wake.
     #[inline(always)]
     pub(crate) fn next(&mut self, reached: Time) -> Step {
+        self.next_woken(reached, Waker::noop())
+    }
+
+    /// The next step, with the clock read anew; `reached` is a moment that a timer has proven to be past, and `waker` is
+    /// woken when a place comes free.
+    #[inline(always)]
+    pub(crate) fn next_woken(&mut self, reached: Time, waker: &Waker) -> Step {
         let circuit = self.policies.circuit();
-        let cx = Cx { now: circuit.clock().now().max(reached), rng: circuit.rng() };
-        self.flow.next(self.policies.pipeline(), circuit.core(), &cx)
+        let cx = Cx { now: circuit.clock().now().max(reached), rng: circuit.rng(), waker };
+        self.flow.next(self.policies.pipeline(), &Cores(&self.policies), &cx)
     }
 
     #[inline(always)]
@@ -104,10 +154,22 @@ impl<P: Policies> Walk<P> {
     /// The error that a walk without a result of its own ended with.
     pub(crate) fn error<E>(&self, end: End) -> Error<E> {
         match end {
-            End::Rejected(rejection) => Error::Rejected(self.policies.circuit().rejected(rejection)),
+            End::Rejected(rejection) => {
+                Error::Rejected(self.rejecting(rejection.retry_at).rejected(rejection))
+            }
             End::DeadlineExceeded => Error::DeadlineExceeded,
             End::TimedOut | End::Result => Error::TimedOut,
         }
+    }
+
+    /// The circuit whose way out is the earliest: the one that the rejection is of.
+    fn rejecting(&self, retry_at: Time) -> &CircuitBreaker {
+        let endpoints = self.policies.pipeline().balancer().map_or(1, |balancer| balancer.endpoints());
+        let circuits = (1..endpoints).map(|endpoint| self.policies.before(endpoint));
+        circuits
+            .filter(|_| endpoints > 1)
+            .find(|circuit| circuit.snapshot().retry_at == retry_at)
+            .unwrap_or(self.policies.circuit())
     }
 
     /// The result of a finished walk: the last attempt's own, or the error it ended with.
@@ -133,8 +195,8 @@ impl<P: Policies> Walk<P> {
             self.flow.broke(Verdict::final_failure(Failure::Panic));
             let _ = self.next(Time::ZERO);
         }
-        let circuit = self.policies.circuit();
-        self.flow.abandon(circuit.core(), circuit.clock().now());
+        let now = self.policies.circuit().clock().now();
+        self.flow.abandon(self.policies.pipeline(), &Cores(&self.policies), now);
     }
 }
 
@@ -145,40 +207,6 @@ impl<P: Policies> Drop for Walk<P> {
             self.abandon();
         }
     }
-}
-
-/// Drives a walk on the calling thread, which sleeps through backoff. `op` may answer `None` when it has nothing more
-/// to call.
-#[inline]
-pub(crate) fn blocking<T, E>(
-    mut walk: Walk<impl Policies>,
-    classify: &impl Classify<T, E>,
-    mut op: impl FnMut(Try) -> Option<Result<T, E>>,
-) -> (Finish, Result<T, Error<E>>) {
-    let (mut last, mut reached) = (None, Time::ZERO);
-    loop {
-        match walk.next(reached) {
-            Step::Call(attempt) => match walk.inside(|| op(attempt)) {
-                Some(result) => {
-                    walk.told(attempt, classify.classify(&result));
-                    last = Some(result);
-                }
-                None => walk.told(attempt, Verdict::IGNORED),
-            },
-            Step::Wait(until) => {
-                sleep(until.since(walk.policies.circuit().clock().now()));
-                reached = until;
-            }
-            // Nothing can cancel a blocking attempt; a blocking pipeline has no timeout.
-            Step::Cancel(_) => {}
-            Step::Finish(finish) => return (finish, walk.result(finish, last)),
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the blocking driver is the one that sleeps")]
-fn sleep(span: std::time::Duration) {
-    std::thread::sleep(span);
 }
 
 /// Drives a walk that never waits, on any executor.
@@ -213,83 +241,4 @@ pub(crate) async fn without_timer<T, E>(
         Step::Finish(finish) => walk.result(finish, Some(result)),
         step => unreachable!("a breaker alone has no next step {step:?}"),
     }
-}
-
-/// Drives a walk on tokio's timer.
-#[cfg(feature = "tokio")]
-pub(crate) async fn on_tokio<T, E, Fut>(
-    mut walk: Walk<impl Policies>,
-    classify: &impl Classify<T, E>,
-    mut op: impl FnMut(Try) -> Fut,
-) -> (Finish, Result<T, Error<E>>)
-where
-    Fut: Future<Output = Result<T, E>>,
-{
-    let (mut last, mut reached) = (None, Time::ZERO);
-    loop {
-        match walk.next(reached) {
-            Step::Call(attempt) => {
-                if let Some(result) = attempt_on_tokio(&mut walk, attempt, classify, &mut op).await {
-                    last = Some(result);
-                }
-            }
-            Step::Wait(until) => {
-                let mut alarm = pin!(timer(walk.policies.circuit().clock(), until));
-                poll_fn(|cx| rung(alarm.as_mut(), cx)).await;
-                reached = until;
-            }
-            Step::Cancel(_) => {}
-            Step::Finish(finish) => return (finish, walk.result(finish, last)),
-        }
-    }
-}
-
-/// Makes one attempt; `None` when its time was over first.
-#[cfg(feature = "tokio")]
-async fn attempt_on_tokio<T, E, P, Fut>(
-    walk: &mut Walk<P>,
-    attempt: Try,
-    classify: &impl Classify<T, E>,
-    op: &mut impl FnMut(Try) -> Fut,
-) -> Option<Result<T, E>>
-where
-    P: Policies,
-    Fut: Future<Output = Result<T, E>>,
-{
-    let mut future = pin!(walk.inside(|| op(attempt)));
-    // Whatever is ready at once pays for no timer and no second look at the clock.
-    let mut until = Time::ZERO;
-    let mut alarm = pin!(None);
-    loop {
-        let first = poll_fn(|cx| match walk.inside(|| future.as_mut().poll(cx)) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if until == Time::ZERO => Poll::Ready(None),
-            Poll::Pending => rung(alarm.as_mut(), cx).map(|()| None),
-        });
-        if let Some(result) = first.await {
-            walk.told(attempt, classify.classify(&result));
-            return Some(result);
-        }
-        match walk.next(until) {
-            Step::Wait(next) => {
-                until = next;
-                alarm.set(timer(walk.policies.circuit().clock(), next));
-            }
-            // Its time is over; dropping the future cancels it.
-            _ => return None,
-        }
-    }
-}
-
-/// tokio's timer for `at`; none for what never comes.
-#[cfg(feature = "tokio")]
-#[expect(clippy::disallowed_methods, reason = "the async driver is the one that waits")]
-pub(crate) fn timer(clock: &Clock, at: Time) -> Option<Sleep> {
-    (at != Time::NEVER).then(|| tokio::time::sleep_until(clock.tokio_instant(at)))
-}
-
-/// Ready when the timer is over.
-#[cfg(feature = "tokio")]
-pub(crate) fn rung(timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-    timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
 }

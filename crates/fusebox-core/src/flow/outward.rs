@@ -1,0 +1,180 @@
+//! The way out: each stage settles, and some turn the walk around.
+
+use super::branch::{At, Side};
+use super::carried::Carried;
+use super::{Circuits, Cx, Flow};
+use crate::balancer::Tried;
+use crate::breaker::State;
+use crate::pipeline::Stage;
+use crate::retry::{Budget, Settings};
+use crate::{Outcome, Rejection, Time, Verdict};
+
+impl Flow {
+    #[inline(always)]
+    pub(super) fn leave(
+        &mut self,
+        side: Side,
+        stage: &Stage,
+        carried: Carried,
+        circuits: &impl Circuits,
+        cx: &Cx<'_>,
+    ) {
+        match stage {
+            Stage::Fallback(on) => self.fallback = carried.falls_back(*on),
+            Stage::Retry { settings, budget } => {
+                self.leave_retry(settings, budget.as_deref(), carried, circuits, cx);
+            }
+            stage => {
+                self.give_back(side, stage, carried, circuits, cx.now);
+                if let (Stage::Pick(_), Carried::Rejected(rejection)) = (stage, carried) {
+                    self.leave_pick(side, rejection);
+                }
+            }
+        }
+    }
+
+    /// Gives back what the stage was given, or tells it what became of it.
+    #[inline(always)]
+    pub(super) fn give_back(
+        &mut self,
+        side: Side,
+        stage: &Stage,
+        carried: Carried,
+        circuits: &impl Circuits,
+        now: Time,
+    ) {
+        let made = self.attempts > 0;
+        let branch = self.branch(side);
+        match stage {
+            Stage::Breaker => self.settle(side, circuits, carried.outcome(), now),
+            // With a good head, the place and the endpoint are the body's.
+            Stage::Bulkhead(_) | Stage::Pick(_) if branch.settle_by.is_some() => {}
+            Stage::Bulkhead(bulkhead) => {
+                if let Some(place) = branch.place.take() {
+                    bulkhead.leave(place, carried.outcome(), now);
+                }
+            }
+            Stage::Pool(pool) => {
+                if let Some(place) = branch.pool.take() {
+                    pool.leave(place, carried.outcome(), now);
+                }
+            }
+            Stage::Pick(balancer) if core::mem::take(&mut branch.picked) => {
+                if branch.attempt == 0 || matches!(carried, Carried::Rejected(_)) {
+                    balancer.give_back(branch.endpoint);
+                } else {
+                    balancer.settle(branch.endpoint, carried.outcome(), branch.longest, now);
+                }
+            }
+            Stage::Throttle(throttle) => {
+                if core::mem::take(&mut branch.throttled) {
+                    throttle.settle(carried.outcome(), now);
+                }
+            }
+            // Of an attempt that lost it is known that it would have taken longer still.
+            Stage::Hedge(hedge) if branch.attempt > 0 => {
+                hedge.record(now.nanos_since(branch.began), carried.outcome(), now);
+            }
+            Stage::AdaptiveTimeout(timeout) => {
+                timeout.record(now.nanos_since(branch.began), carried.outcome(), now);
+            }
+            Stage::RateLimiter(limiter) => {
+                if let Some(grant) = self.grant.take()
+                    && !made
+                {
+                    limiter.refund(grant, self.ask.key, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn settle(&mut self, side: Side, circuits: &impl Circuits, outcome: Outcome, now: Time) {
+        let branch = self.branch(side);
+        let Some(held) = &mut branch.held else { return };
+        let circuit = circuits.circuit(branch.endpoint);
+        held.restart(now.minus_nanos(branch.longest));
+        if branch.headed && outcome == Outcome::Success {
+            branch.settle_by = Some(circuit.hear(held, now));
+        } else if let Some(held) = branch.held.take() {
+            circuit.settle_watched(held, outcome, now);
+        }
+    }
+
+    /// Another endpoint, when this one's circuit rejects; the earliest way out, when all do.
+    fn leave_pick(&mut self, side: Side, rejection: Rejection) {
+        let branch = self.branch(side);
+        // A queue or a quota refuses for all endpoints alike.
+        if !rejection.reason.is_breaker() || branch.tried.has(branch.endpoint) {
+            return;
+        }
+        branch.tried = branch.tried.with(branch.endpoint);
+        match branch.last {
+            Some(Carried::Verdict(_) | Carried::TimedOut) => {}
+            Some(Carried::Rejected(other)) if other.retry_at < rejection.retry_at => {}
+            _ => branch.last = Some(Carried::Rejected(rejection)),
+        }
+        branch.at = At::Inward;
+    }
+
+    fn leave_retry(
+        &mut self,
+        settings: &Settings,
+        budget: Option<&Budget>,
+        carried: Carried,
+        circuits: &impl Circuits,
+        cx: &Cx<'_>,
+    ) {
+        let asked = match carried {
+            Carried::Verdict(Verdict { outcome: Outcome::Failure(kind), retryable: true, .. }) => {
+                kind.retry_after()
+            }
+            Carried::TimedOut if self.replayable => None,
+            Carried::Rejected(_) => {
+                // A retry that nothing admits leaves the result that was there.
+                if let Some(last @ (Carried::Verdict(_) | Carried::TimedOut)) = self.main.last {
+                    self.main.at = At::Outward(last);
+                }
+                return;
+            }
+            _ => return,
+        };
+        if self.rounds >= settings.config().max_attempts || !self.may_return(circuits, cx.now) {
+            return;
+        }
+        // A wait longer than any of ours is for the caller to decide about.
+        if asked.is_some_and(|wait| wait > settings.config().backoff.max) {
+            return;
+        }
+        let backoff = settings.config().backoff.wait(self.rounds, cx.rng);
+        let until = cx.now.plus_nanos(backoff).max(asked.map_or(cx.now, |wait| cx.now + wait));
+        if until >= self.deadline || !budget.is_none_or(|budget| budget.withdraw(cx.now)) {
+            return;
+        }
+        let main = &mut self.main;
+        if let Some(held) = &mut main.held {
+            circuits.circuit(main.endpoint).rest(held);
+        }
+        main.last = Some(carried);
+        (main.tried, main.avoid) = (Tried::default(), Some(main.endpoint));
+        main.depth += 1;
+        main.at = At::Sleeping(until);
+    }
+
+    /// Whether a circuit would have another attempt: not from a probe, not under a ticket whose epoch is over, and
+    /// not when it is open and there is nowhere else to go.
+    fn may_return(&self, circuits: &impl Circuits, now: Time) -> bool {
+        match &self.main.held {
+            Some(held) => !held.ticket().is_probe() && self.is_current(circuits, now),
+            None if self.endpoints == 1 => circuits.circuit(self.main.endpoint).state(now) != State::Open,
+            None => (0..self.endpoints).any(|i| circuits.circuit(i).state(now) != State::Open),
+        }
+    }
+
+    /// Whether the ticket, if one is held, is still good for an attempt.
+    pub(super) fn is_current(&self, circuits: &impl Circuits, now: Time) -> bool {
+        let main = &self.main;
+        main.held.as_ref().is_none_or(|held| circuits.circuit(main.endpoint).honours(held.ticket(), now))
+    }
+}
