@@ -43,7 +43,7 @@ impl Flow {
         circuits: &impl Circuits,
         now: Time,
     ) {
-        let made = self.attempts > 0;
+        let (made, priority) = (self.attempts > 0, self.ask.priority);
         let branch = self.branch(side);
         match stage {
             Stage::Breaker => self.settle(side, circuits, carried.outcome(), now),
@@ -66,11 +66,12 @@ impl Flow {
                     balancer.settle(branch.endpoint, carried.outcome(), branch.longest, now);
                 }
             }
-            Stage::Throttle(throttle) => {
-                if core::mem::take(&mut branch.throttled) {
-                    throttle.settle(carried.outcome(), now);
-                }
-            }
+            Stage::Throttle(throttle) if core::mem::take(&mut branch.throttled) => match carried {
+                // It refused nothing: it was never asked.
+                Carried::Rejected(_) => throttle.give_back(priority),
+                _ if branch.attempt == 0 => throttle.give_back(priority),
+                carried => throttle.settle(carried.outcome(), now),
+            },
             // Of an attempt that lost it is known that it would have taken longer still.
             Stage::Hedge(hedge) if branch.attempt > 0 => {
                 hedge.record(now.nanos_since(branch.began), carried.outcome(), now);
