@@ -36,9 +36,9 @@ pub(super) struct Endpoint {
     pub(super) out_until: AtomicU64,
     /// The end of a slow start, in nanoseconds; 0 without one.
     pub(super) ramp_until: AtomicU64,
-    /// One more than the epoch in which its circuit was last seen closed; 0 if it never was.
-    closed_in: AtomicU64,
     pub(super) healthy: AtomicBool,
+    /// Its circuit was not closed when a pick last saw it.
+    was_open: AtomicBool,
     pub(super) picked: AtomicU64,
     pub(super) given_back: AtomicU64,
     pub(super) success: AtomicU64,
@@ -66,7 +66,7 @@ impl Endpoint {
             healthy: AtomicBool::new(true),
             out_until: AtomicU64::new(0),
             ramp_until: AtomicU64::new(0),
-            closed_in: AtomicU64::new(0),
+            was_open: AtomicBool::new(false),
             record: Mutex::default(),
         }
     }
@@ -117,10 +117,22 @@ impl Endpoint {
         charged
     }
 
-    /// Its circuit is closed, in `epoch`. Answers whether it has recovered since it was last seen closed.
-    #[inline]
-    pub(super) fn saw_closed(&self, epoch: u64) -> bool {
-        self.closed_in.load(Relaxed) != epoch + 1 && !matches!(self.closed_in.swap(epoch + 1, Relaxed), 0)
+    /// Whether its circuit was open or half-open when a pick last saw it. What callers experience counts, not the circuit's
+    /// epochs: one that only shadows opens and closes without anybody's noticing.
+    #[inline(always)]
+    pub(super) fn was_open(&self) -> bool {
+        self.was_open.load(Relaxed)
+    }
+
+    /// Its circuit was seen open, or not. Answers whether it has closed since it was last seen.
+    pub(super) fn saw_open(&self, open: bool) -> bool {
+        self.was_open.swap(open, Relaxed) && !open
+    }
+
+    /// Whether it takes less than its whole share.
+    #[inline(always)]
+    pub(super) fn is_starting(&self, now: Time) -> bool {
+        self.ramp_until.load(Relaxed) > now.as_nanos()
     }
 
     /// It takes a growing share of its traffic from `now` on.
@@ -131,7 +143,6 @@ impl Endpoint {
     }
 
     /// The share of its traffic that a slow start leaves it, of [`WHOLE`].
-    #[inline]
     pub(super) fn ramp(&self, now: Time, settings: &Settings) -> u64 {
         let left = self.ramp_until.load(Relaxed).saturating_sub(now.as_nanos());
         if left == 0 {

@@ -116,16 +116,17 @@ impl Mean {
 /// What is left of a value after `age` nanoseconds.
 #[inline]
 fn faded(age: u64, rate: f64) -> f64 {
-    decay((age as f64 * rate).min(LONGEST))
+    // From a signed number, which is one instruction.
+    decay((age as i64 as f64 * rate).clamp(0.0, LONGEST))
 }
 
 /// e^−x to four digits, for an x of 0 to [`LONGEST`]: what is left of a value after x time constants.
 #[inline]
 fn decay(x: f64) -> f64 {
     let halvings = x * core::f64::consts::LOG2_E;
-    let whole = halvings as u64;
+    let whole = halvings as i64;
     let t = (halvings - whole as f64) * core::f64::consts::LN_2;
-    series(t) * f64::from_bits((1023 - whole) << 52)
+    series(t) * f64::from_bits(((1023 - whole) as u64) << 52)
 }
 
 /// The series of e^−t, for a t below ln 2.
@@ -150,7 +151,7 @@ mod tests {
             let (ours, exact) = (decay(x), (-x).exp());
             assert!((ours - exact).abs() <= exact * 3e-5, "e^-{x} is {exact}, not {ours}");
         }
-        assert_eq!(faded(u64::MAX, 1.0), decay(LONGEST));
+        assert_eq!(faded(i64::MAX as u64, 1.0), decay(LONGEST));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::config::{Settings, Strategy};
 use super::dice::Draws;
-use super::endpoint::{Member, WHOLE};
+use super::endpoint::{Endpoint, Member};
 use super::tier::Tier;
 use super::tried::Tried;
 use crate::Time;
@@ -28,28 +28,33 @@ pub(super) struct Look<'a, C> {
 
 impl<C: Circuits> Look<'_, C> {
     /// Whether the endpoint may be picked.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fits(&self, place: usize) -> bool {
-        let member = &self.members[place];
-        if self.tried.has(place) || !(self.anyway || member.endpoint.is_in(self.now)) {
-            return false;
-        }
-        self.circuit_state(place) != State::Open
+        let endpoint = &*self.members[place].endpoint;
+        !self.tried.has(place)
+            && (endpoint.is_in(self.now) || self.anyway)
+            && self.circuit_state(place, endpoint) != State::Open
     }
 
-    /// The state of the endpoint's circuit. One that has closed since it was last seen so starts slowly.
-    #[inline]
-    pub(super) fn circuit_state(&self, place: usize) -> State {
-        let circuit = self.circuits.circuit(place);
-        let state = circuit.state(self.now);
-        if state == State::Closed && self.members[place].endpoint.saw_closed(circuit.epoch()) {
-            self.recover(place);
+    /// The state of the endpoint's circuit. One that has closed since it was last seen starts slowly.
+    #[inline(always)]
+    pub(super) fn circuit_state(&self, place: usize, endpoint: &Endpoint) -> State {
+        let state = self.circuits.circuit(place).state(self.now);
+        if endpoint.was_open() != (state != State::Closed) {
+            self.turned(place, endpoint, state);
         }
         state
     }
 
-    /// The endpoint begins anew: slowly, and with its neighbours' latency, since its own is that of its failures.
     #[cold]
+    #[inline(never)]
+    fn turned(&self, place: usize, endpoint: &Endpoint, state: State) {
+        if endpoint.saw_open(state != State::Closed) {
+            self.recover(place);
+        }
+    }
+
+    /// The endpoint begins anew: slowly, and with its neighbours' latency, since its own is that of its failures.
     fn recover(&self, place: usize) {
         let recovered = &self.members[place];
         let typical = typical(self.members, recovered.tier, self.now, self.settings, |neighbour| {
@@ -74,10 +79,16 @@ impl<C: Circuits> Look<'_, C> {
     }
 
     /// Whether a slow start lets the endpoint have this call.
-    #[inline]
+    #[inline(always)]
     fn is_let(&self, place: usize, tier: &Tier, draws: &mut Draws<'_>) -> bool {
-        let share = self.members[place].endpoint.ramp(self.now, self.settings);
-        share == WHOLE || draws.below(tier.fullest.load(Relaxed)) < share
+        let endpoint = &*self.members[place].endpoint;
+        !endpoint.is_starting(self.now) || self.is_let_slowly(endpoint, tier, draws)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_let_slowly(&self, endpoint: &Endpoint, tier: &Tier, draws: &mut Draws<'_>) -> bool {
+        draws.below(tier.fullest.load(Relaxed)) < endpoint.ramp(self.now, self.settings)
     }
 
     /// The next one, passing over those that are out: each call takes a turn of its own, so the neighbour of one that is
@@ -143,16 +154,15 @@ impl<C: Circuits> Look<'_, C> {
     /// Whether `a` costs less than `b`: latency × (calls in flight + 1), calls counted by the endpoint's weight.
     #[inline]
     fn is_cheaper(&self, a: usize, b: usize, tier: &Tier) -> bool {
-        let load = |place: usize| {
-            let member = &self.members[place];
-            let load = member.endpoint.in_flight() as f64;
-            if member.weight == tier.heaviest {
-                return load + 1.0;
-            }
-            load * tier.heaviest as f64 / member.weight as f64 + 1.0
+        let (a, b) = (&self.members[a], &self.members[b]);
+        let load = |member: &Member| {
+            // From a signed number, which is one instruction.
+            let load = member.endpoint.in_flight() as i64 as f64;
+            let heavy =
+                if member.weight == tier.heaviest { load } else { load * tier.times_lighter(member.weight) };
+            heavy + 1.0
         };
-        let (first, second) = (&self.members[a].endpoint.peak, &self.members[b].endpoint.peak);
-        first.is_less(load(a), second, load(b), self.settings.decay)
+        a.endpoint.peak.is_less(load(a), &b.endpoint.peak, load(b), self.settings.decay)
     }
 
     /// Any one that fits, each as likely as the others.

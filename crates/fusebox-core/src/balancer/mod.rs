@@ -294,7 +294,7 @@ impl Balancer {
                 if !member.endpoint.is_in(look.now) {
                     continue;
                 }
-                match look.circuit_state(place) {
+                match look.circuit_state(place, &member.endpoint) {
                     State::Closed => {
                         fit += member.weight;
                         fullest = fullest.max(member.endpoint.ramp(look.now, look.settings));
@@ -319,7 +319,9 @@ impl Balancer {
     fn probed<C: Circuits>(&self, tiers: &[Tier], look: &Look<'_, C>) -> Option<usize> {
         let place = self.probe.swap(0, Relaxed).checked_sub(1)?;
         let is_here = tiers.iter().any(|tier| tier.members.contains(&place));
-        let waits = is_here && look.fits(place) && look.circuit_state(place) == State::HalfOpen;
+        let waits = is_here
+            && look.fits(place)
+            && look.circuit_state(place, &self.members[place].endpoint) == State::HalfOpen;
         self.probed.store(place, Relaxed);
         waits.then_some(place)
     }

@@ -153,6 +153,12 @@ impl Tier {
         self.sums.partition_point(|sum| *sum <= slot)
     }
 
+    /// How many times the weight goes into the heaviest.
+    #[cold]
+    pub(super) fn times_lighter(&self, weight: u64) -> f64 {
+        self.heaviest as f64 / weight as f64
+    }
+
     /// Takes note of what share of the weight is fit.
     pub(super) fn weigh(&self, fit: u64, whole: u64, settings: &Settings, now: Time) {
         let share = if whole == 0 { 0.0 } else { fit as f64 / whole as f64 };

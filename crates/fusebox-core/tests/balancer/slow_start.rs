@@ -2,6 +2,7 @@
 
 use crate::world::{FAILED, MILLI, World, fast, specs};
 use fusebox_core::balancer::{Config, Strategy};
+use fusebox_core::{Time, breaker};
 
 const SECOND: u64 = 1_000 * MILLI;
 
@@ -59,4 +60,19 @@ fn a_slow_start_may_be_turned_off() {
 fn those_that_begin_together_begin_at_once() {
     let mut world = World::new(Config::default(), &specs(4));
     assert_eq!(world.run(100, MILLI, fast), [25; 4]);
+}
+
+#[test]
+fn a_circuit_that_only_shadows_keeps_nobody_away_and_starts_nothing() {
+    let mut world = World::new(Config::default(), &specs(2));
+    let (actor, reason) = ("ops".into(), "to see".into());
+    let hold = breaker::Hold { mode: breaker::Mode::Shadow, actor, reason, expires: Time::NEVER };
+    world.circuits.0[0].hold(hold, world.now);
+    world.trip(0);
+    assert_eq!(world.circuits.0[0].snapshot(world.now).shadow, Some(breaker::State::Open));
+    assert_eq!(world.run(100, MILLI, fast), [50, 50]);
+    world.pass(30 * SECOND);
+    world.mend(0);
+    assert_eq!(world.circuits.0[0].snapshot(world.now).shadow, Some(breaker::State::Closed));
+    assert_eq!(world.run(100, MILLI, fast), [50, 50]);
 }
