@@ -223,7 +223,8 @@ where
         Err(why)
     }
 
-    /// Drops the answer kept under `key`: what was asked for has changed.
+    /// Drops the answer kept under `key`: what was asked for has changed. A call that began before, and ends after, may
+    /// still store what it was answered.
     pub fn forget(&self, key: &Key<K, S>) {
         self.0.store.invalidate(key);
     }

@@ -6,6 +6,7 @@ use fusebox::fallback::Kind;
 use fusebox::outcome::Source;
 use fusebox::{Answer, Error, Failure, Fallbacks, Fuse, Verdict};
 use std::future::ready;
+use std::rc::Rc;
 
 type Page = Result<String, &'static str>;
 
@@ -134,4 +135,41 @@ fn blocking_calls_share_the_cache_with_async_ones() {
     assert_eq!(call(Ok("one".into())), answered("one", Source::Live));
     hand.advance(FRESH);
     assert_eq!(call(Err("down")), answered("one", Source::Stale { age: FRESH }));
+}
+
+#[tokio::test]
+async fn what_an_alternative_answers_is_not_kept_as_the_dependencys_own() {
+    let (fuse, clock, _hand) = scene();
+    let (backup, cache) = (builder(&clock).build().expect("the settings work"), built(pages(&clock)));
+    let list =
+        Fallbacks::new().alternative(&backup, || ready(Page::Ok("other".into()))).cached(&cache, front());
+    assert_eq!(list.kinds(), [Kind::Alternative, Kind::Cached]);
+    let answer = fuse.run_chain(|| ready(Page::Err("down")), list).await;
+    assert_eq!(answer, answered("other", Source::Alternative));
+    assert_eq!((cache.snapshot().stored, cache.snapshot().misses), (0, 0), "it was not even asked");
+}
+
+#[test]
+fn runtimes_of_one_thread_each_share_a_cache_and_keep_their_calls_to_themselves() {
+    let (_, clock, _hand) = scene();
+    let cache = built(pages(&clock));
+    let asked = |live: &'static str| {
+        let (clock, cache) = (clock.clone(), cache.clone());
+        let on_a_thread = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            runtime.expect("a runtime").block_on(async {
+                let fuse = builder(&clock).build().expect("the settings work");
+                // Neither the call nor its future can leave the thread.
+                let page = Rc::new(live);
+                let op = || {
+                    let page = page.clone();
+                    async move { if page.is_empty() { Err("down") } else { Ok(page.to_string()) } }
+                };
+                fuse.run_chain(op, Fallbacks::new().cached(&cache, front())).await
+            })
+        };
+        std::thread::spawn(on_a_thread).join().expect("no panic")
+    };
+    assert_eq!(asked("one"), answered("one", Source::Live));
+    assert_eq!(asked(""), answered("one", Source::Cached));
 }
