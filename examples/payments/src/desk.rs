@@ -12,6 +12,8 @@ use crate::provider::{Asked, Done, IDEMPOTENCY_KEY, Operation};
 use bytes::Bytes;
 use example_stage::client::{Client, url};
 use example_stage::server;
+use fusebox::outcome::Source;
+use fusebox::{Answer, Fallbacks};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::LOCATION;
@@ -32,7 +34,7 @@ pub(crate) struct Order {
 /// The service: two providers, in the order in which they are asked, and a book.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    accounts: Vec<Account>,
+    accounts: [Account; 2],
     client: Client,
     book: Mutex<Book>,
 }
@@ -53,7 +55,7 @@ enum Decision {
 
 impl Desk {
     /// A desk whose book is empty.
-    pub(crate) fn new(accounts: Vec<Account>) -> Arc<Desk> {
+    pub(crate) fn new(accounts: [Account; 2]) -> Arc<Desk> {
         Arc::new(Desk { accounts, client: Client::new(), book: Mutex::default() })
     }
 
@@ -99,15 +101,19 @@ impl Desk {
         told(payment.as_ref(), |payment| status_of(payment.status))
     }
 
-    /// The first provider, then the second, then nobody.
+    /// The list is the order: the first provider, the second, and then an answer that declares what is left to do.
     async fn authorise(&self, payment: &Payment) -> (Decision, &'static str) {
-        for (place, account) in self.accounts.iter().enumerate() {
-            let answer = account.authorise.run(|| self.hold(account, payment)).await;
-            if let Ok(decision) = answer {
-                return (decision, if place == 0 { "live" } else { "alternative" });
-            }
+        let [first, second] = &self.accounts;
+        let list = Fallbacks::new()
+            .alternative(&second.authorise, || self.hold(second, payment))
+            .or_default(|_cause| Decision::Nobody);
+        match first.authorise.run_chain(|| self.hold(first, payment), list).await {
+            Ok(Answer { value, source: Source::Live }) => (value, "live"),
+            Ok(Answer { value, source: Source::Alternative }) => (value, "alternative"),
+            Ok(Answer { value, .. }) => (value, "deferred"),
+            // The list ends with something that always answers.
+            Err(_) => (Decision::Nobody, "deferred"),
         }
-        (Decision::Nobody, "deferred")
     }
 
     async fn hold(&self, account: &Account, payment: &Payment) -> Result<Decision, ProviderError> {

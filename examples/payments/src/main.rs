@@ -40,7 +40,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
     let (north, _north) = Provider::start("north").await?;
     let (south, _south) = Provider::start("south").await?;
     let (tell, turns) = mpsc::channel();
-    let desk = Desk::new(vec![Account::with(&north, &tell)?, Account::with(&south, &tell)?]);
+    let desk = Desk::new([Account::with(&north, &tell)?, Account::with(&south, &tell)?]);
     let providers = [north, south];
     let (listener, service) = server::listen().await?;
     let _serving = tokio::spawn(server::serve(listener, move |request| desk.clone().answer(request)));
