@@ -3,7 +3,7 @@
 //! An answer in a dependency's place carries `fusebox-outcome`, so a client can tell it from the dependency's. Errors are
 //! problem details as RFC 9457 has them.
 
-use crate::config::Fallback;
+use crate::config::Ready;
 use crate::exchange::Fault;
 use crate::gate::Refusal;
 use crate::reply::Reply;
@@ -226,11 +226,15 @@ pub(crate) fn no_route(session: &Rc<Session>) -> Response<Reply> {
 }
 
 /// The answer kept ready.
-pub(crate) fn fallback(session: &Rc<Session>, circuit: &Arc<str>, fallback: &Fallback) -> Response<Reply> {
-    let mut response = Response::new(Reply::ready(fallback.body.clone(), session.clone()));
-    *response.status_mut() = fallback.status;
+pub(crate) fn fallback(
+    session: &Rc<Session>,
+    circuit: &Arc<str>,
+    (status, ready, body): Ready<'_>,
+) -> Response<Reply> {
+    let mut response = Response::new(Reply::ready(body.clone(), session.clone()));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.clone_from(&fallback.headers);
+    headers.clone_from(ready);
     headers.insert(SOURCE, HeaderValue::from_static("default"));
     headers.insert(OUTCOME, HeaderValue::from_static("fallback"));
     if let Ok(circuit) = HeaderValue::from_str(circuit) {

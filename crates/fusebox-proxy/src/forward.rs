@@ -1,6 +1,7 @@
 //! The proxy's driver: it does what a call's flow asks for.
 
 use crate::answer;
+use crate::config::Fallback;
 use crate::exchange::{Fault, Head, Source, exchange};
 use crate::gate;
 use crate::hygiene;
@@ -163,7 +164,8 @@ impl<'a> Walk<'a> {
 
     /// The answer to the client, once the walk is over.
     fn answer(mut self, finish: Finish, last: Option<Result<Head, Fault>>) -> Response<Reply> {
-        let fallback = self.lane.route.fallback.as_ref().filter(|_| finish.fallback);
+        let route = self.lane.route.clone();
+        let fallback = route.fallback.as_ref().filter(|_| finish.fallback).and_then(Fallback::ready);
         let last = match (fallback, last) {
             (None, Some(Ok(head))) if finish.end == End::Result => return self.live(head),
             (_, last) => last,

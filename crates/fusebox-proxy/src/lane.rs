@@ -143,7 +143,7 @@ impl Route {
         endpoints: Vec<Target>,
         registry: &Registry,
     ) -> Self {
-        let settings = Arc::new(policies.breaker.clone());
+        let settings = policies.breaker.clone();
         let part = |at: &Target| registry.part(&format!("{}[other]", at.circuit), policies.max_circuits);
         let keyed = policies.breaker_key.iter().flat_map(|_| endpoints.iter().map(part)).collect();
         let name: Arc<str> = service.name.as_str().into();

@@ -92,6 +92,7 @@ pub(super) fn parse(url: &str) -> Result<Endpoint, &'static str> {
         base_path: uri.path().trim_end_matches('/').into(),
         region: None,
         zone: None,
+        weight: 1,
     })
 }
 

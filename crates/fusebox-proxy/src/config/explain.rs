@@ -2,8 +2,9 @@
 
 use super::breaker::preset_name;
 use super::duration::show;
-use super::plan::{Endpoint, Fallback, Key, Match, Plan, Route, Service};
+use super::plan::{Endpoint, Key, Match, Plan, Route, Service};
 use super::retry::jitter_name;
+use super::spare::Fallback;
 use fusebox_core::Time;
 use fusebox_core::breaker::{
     CancelCountsAs, Config, HalfOpen, SlowCountsAs, StreakReset, WaitStrategy, Window,
@@ -154,9 +155,10 @@ fn answer(fallback: &Fallback) -> String {
         FallbackOn::Failed => "on a rejection or a failure",
         FallbackOn::Rejected => "on a rejection",
     };
-    let kind = fallback.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Some((status, headers, body)) = fallback.ready() else { return on.into() };
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.map(|kind| format!(" of {kind}")).unwrap_or_default();
-    format!("{on}: {} with {} bytes{kind}", fallback.status.as_u16(), fallback.body.len())
+    format!("{on}: {} with {} bytes{kind}", status.as_u16(), body.len())
 }
 
 fn attempts(retry: &retry::Config) -> String {

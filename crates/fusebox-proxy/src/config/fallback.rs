@@ -1,8 +1,8 @@
 //! `[service.fallback]`: an answer kept ready.
 
 use super::keys::FALLBACK;
-use super::plan::Fallback;
 use super::reader::{Entry, Table};
+use super::spare::{Fallback, FallbackItem};
 use bytes::Bytes;
 use fusebox_core::pipeline::FallbackOn;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
@@ -34,7 +34,8 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Fallback> {
     if !body.is_empty() && !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(likely_type(body)));
     }
-    Some(Fallback { on, status, headers, body: Bytes::copy_from_slice(body.as_bytes()) })
+    let answer = FallbackItem::Static { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
+    Some(Fallback { on, list: vec![answer] })
 }
 
 fn status(e: &Entry<'_>) -> Option<StatusCode> {

@@ -18,6 +18,7 @@
 //! ```
 
 mod breaker;
+mod chain;
 mod duration;
 mod endpoint;
 mod error;
@@ -30,12 +31,17 @@ mod policies;
 mod reader;
 mod retry;
 mod service;
+mod spare;
 mod upstreams;
 mod warnings;
 
+pub use chain::{
+    BulkheadPlan, ConnectionLimit, Counts, HealthCheck, Limiter, Policies, PriorityRule, Shares,
+};
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
-pub use plan::{Endpoint, Fallback, Key, Limits, Match, Plan, Policies, Route, Service};
+pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
+pub use spare::{CacheScope, Fallback, FallbackItem, Ready};
 
 use error::Errors;
 use reader::Table;

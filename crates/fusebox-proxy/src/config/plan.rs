@@ -2,15 +2,9 @@
 //!
 //! Everything here has passed every check; nothing downstream asks again whether a value makes sense.
 
-use bytes::Bytes;
-use fusebox_core::Time;
-use fusebox_core::balancer::{self, Balancer, Spec};
-use fusebox_core::breaker::{self, Preset};
-use fusebox_core::pipeline::{self, FallbackOn, Order};
-use fusebox_core::retry;
-use http::{HeaderMap, HeaderName, StatusCode};
+use super::chain::Policies;
+use http::HeaderName;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole configuration, checked.
@@ -97,6 +91,8 @@ pub struct Endpoint {
     pub region: Option<String>,
     /// Where in the region it runs, for the balancer.
     pub zone: Option<String>,
+    /// Its share of the calls, compared to the others'; 0 takes none.
+    pub weight: u32,
 }
 
 /// Calls that share their policies.
@@ -134,74 +130,9 @@ impl Match {
     }
 }
 
-/// What stands before a route's calls.
-#[derive(Clone, Debug)]
-pub struct Policies {
-    /// Which policy stands outside which.
-    pub order: Order,
-    /// The time of one attempt.
-    pub call_timeout: Option<Duration>,
-    /// The time of the whole call.
-    pub deadline: Option<Duration>,
-    /// The circuit's base name: the route's own if it writes a breaker, else its service's. Routes with the same
-    /// name share their circuits.
-    pub circuit: String,
-    /// The circuit's settings.
-    pub breaker: breaker::Settings,
-    /// The preset the settings started from.
-    pub preset: Preset,
-    /// What a call must carry to have a circuit of its own.
-    pub breaker_key: Option<Key>,
-    /// Most circuits by key; later keys share one.
-    pub max_circuits: usize,
-    /// Further attempts.
-    pub retry: Option<retry::Settings>,
-    /// What is answered instead of a rejection or a failure.
-    pub fallback: Option<Fallback>,
-}
-
-impl Policies {
-    /// The name of the circuit before `endpoint` of `service`, without a key.
-    pub fn circuit_name(&self, service: &Service, endpoint: &Endpoint) -> String {
-        match service.endpoints.as_slice() {
-            [_] => self.circuit.clone(),
-            _ => format!("{}/{}", self.circuit, endpoint.authority),
-        }
-    }
-
-    /// The stages these policies make before this many endpoints.
-    pub fn pipeline(&self, endpoints: &[Endpoint], now: Time) -> pipeline::Config {
-        let specs: Vec<_> = endpoints.iter().map(|endpoint| Spec::named(&endpoint.authority)).collect();
-        let balancer =
-            (specs.len() > 1).then(|| Arc::new(Balancer::new(balancer::Settings::default(), &specs, now)));
-        pipeline::Config {
-            balancer,
-            order: self.order,
-            deadline: self.deadline,
-            timeout: self.call_timeout,
-            retry: self.retry.clone(),
-            fallback: self.fallback.as_ref().map(|fallback| fallback.on),
-            ..pipeline::Config::default()
-        }
-    }
-}
-
 /// What tells callers apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// The value of a request header.
     Header(HeaderName),
-}
-
-/// An answer kept ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    /// What it stands in for.
-    pub on: FallbackOn,
-    /// Its status.
-    pub status: StatusCode,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Bytes,
 }

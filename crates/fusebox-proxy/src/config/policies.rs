@@ -5,15 +5,14 @@
 //! from its own preset, not from the service's numbers, so it can be understood where it stands.
 
 use super::breaker::{self, Breaker};
-use super::plan::Policies;
+use super::chain::{CALL_TIMEOUT, Policies, Shares};
 use super::reader::{Entry, Table};
 use super::{fallback, retry};
 use fusebox_core::pipeline::Order;
 use fusebox_core::retry::Settings;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The call timeout when nothing else is said.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shorter than this is no time for a network.
 const LEAST: Duration = Duration::from_millis(1);
 
@@ -32,17 +31,22 @@ pub(super) fn read(table: &Table<'_>, name: &str, inherited: Option<&Policies>) 
         table.entry("fallback").map_or(Some(usual_fallback), |e: Entry<'_>| e.off_or(fallback::read));
     let own = Breaker::of(table, inherited, call_timeout.flatten());
     let (breaker, circuit) = own.map(|(breaker, shared)| (breaker, shared.unwrap_or_else(|| name.into())))?;
+    let breaker_settings = Arc::new(breaker.settings);
+    let base = inherited.cloned().unwrap_or_else(|| Policies::usual(name, breaker_settings.clone()));
     Some(Policies {
         order: order.unwrap_or(Some(usual_order))?,
         call_timeout: call_timeout?,
         deadline: deadline?,
         circuit,
-        breaker: breaker.settings,
+        breaker_elsewhere: breaker_settings.clone(),
+        breaker: breaker_settings,
         preset: breaker.preset,
         breaker_key: breaker.key,
         max_circuits: breaker.max_circuits,
         retry: retry?,
         fallback: fallback?,
+        shares: inherited.map_or(Shares::default(), |_| Shares::ALL),
+        ..base
     })
 }
 
@@ -56,7 +60,7 @@ impl Breaker {
         match inherited {
             Some(policies) if table.entry("breaker").is_none() => {
                 let breaker = Breaker {
-                    settings: policies.breaker.clone(),
+                    settings: (*policies.breaker).clone(),
                     preset: policies.preset,
                     key: policies.breaker_key.clone(),
                     max_circuits: policies.max_circuits,

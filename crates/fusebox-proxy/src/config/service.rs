@@ -1,7 +1,8 @@
 //! `[[service]]` and `[[service.route]]`: what is protected, and which calls reach it.
 
+use super::chain::Policies;
 use super::keys::{BALANCER, MATCH, ROUTE, SERVICE};
-use super::plan::{Match, Policies, Route, Service};
+use super::plan::{Match, Route, Service};
 use super::reader::{Entry, Table};
 use super::{endpoint, policies};
 use std::cmp::Reverse;

@@ -1,14 +1,13 @@
 //! A plan without a file: one service, its defaults, and the endpoints it runs at.
 
-use super::breaker::MAX_CIRCUITS;
+use super::chain::{CALL_TIMEOUT, Policies};
 use super::endpoint;
 use super::error::{ConfigError, ConfigErrors};
-use super::plan::{Endpoint, Limits, Match, Plan, Policies, Route, Service};
-use super::policies::CALL_TIMEOUT;
-use fusebox_core::breaker::{self, Config, Preset};
+use super::plan::{Endpoint, Limits, Match, Plan, Route, Service};
+use fusebox_core::breaker::{self, Config};
 use fusebox_core::pipeline::Order;
-use fusebox_core::retry;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// The name of the one service.
 const NAME: &str = "upstream";
@@ -60,18 +59,9 @@ impl Plan {
             message: format!("found {}, accepted: {}", wrong.found, wrong.accepted),
         };
         let refused = |wrong: Vec<_>| ConfigErrors(wrong.into_iter().map(refused).collect());
-        let policies = Policies {
-            order: if endpoints.len() > 1 { Order::RetryOutside } else { Order::Seed },
-            call_timeout,
-            deadline: None,
-            circuit: NAME.into(),
-            breaker: Config::default().check(call_timeout).map_err(refused)?,
-            preset: Preset::Default,
-            breaker_key: None,
-            max_circuits: MAX_CIRCUITS,
-            retry: Some(retry::Settings::default()),
-            fallback: None,
-        };
+        let order = if endpoints.len() > 1 { Order::RetryOutside } else { Order::Seed };
+        let breaker = Arc::new(Config::default().check(call_timeout).map_err(refused)?);
+        let policies = Policies { order, ..Policies::usual(NAME, breaker) };
         let matches = Match { host: None, path_prefix: "/".into() };
         let routes = vec![Route { name: NAME.into(), matches, policies }];
         let services = vec![Service { name: NAME.into(), endpoints, routes }];

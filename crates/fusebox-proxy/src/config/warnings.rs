@@ -1,8 +1,9 @@
 //! What is doubtful about a plan that works.
 
 use super::breaker::MAX_CIRCUITS;
+use super::chain::Policies;
 use super::duration::show;
-use super::plan::{Plan, Policies, Route, Service};
+use super::plan::{Plan, Route, Service};
 use fusebox_core::pipeline::Order;
 
 /// The warnings of a whole plan, a sentence each. `unbounded` names those that have a circuit by key and say
