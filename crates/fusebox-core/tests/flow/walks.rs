@@ -6,8 +6,9 @@
 use crate::world::{Attempt, HANGS, Plan, Walk, World, ends, head, ms};
 use fusebox_core::breaker::State;
 use fusebox_core::flow::{Flow, Tail};
-use fusebox_core::pipeline::{FallbackOn, Order};
+use fusebox_core::pipeline::{FallbackOn, Order, Stage};
 use fusebox_core::retry::BudgetConfig;
+use fusebox_core::throttle::{self, Throttle};
 use fusebox_core::{Failure, Outcome, Time, Verdict};
 use proptest::prelude::*;
 
@@ -33,6 +34,8 @@ enum Driver {
 }
 
 const MOST_ATTEMPTS: u32 = 4;
+/// Each attempt may have a hedge.
+const MOST_FLIGHTS: usize = 2 * MOST_ATTEMPTS as usize;
 
 fn attempt() -> impl Strategy<Value = Attempt> {
     let takes = prop_oneof![0..30u64, 90..110u64, 0..400u64];
@@ -58,7 +61,7 @@ prop_compose! {
         due in proptest::option::weighted(0.2, 0..600u64),
         driver in prop_oneof![Just(Driver::Timed), Just(Driver::Blocking), Just(Driver::WithoutTimer)],
         replayable in proptest::bool::weighted(0.8),
-        attempts in proptest::collection::vec(attempt(), MOST_ATTEMPTS as usize),
+        attempts in proptest::collection::vec(attempt(), MOST_FLIGHTS),
         streams in 0..300u64,
         cut in any::<bool>(),
     ) -> Call {
@@ -78,8 +81,28 @@ prop_compose! {
         endpoints in 1..4usize,
         run in 1..4u32,
         probes in 1..3u32,
+        limit in proptest::option::weighted(0.3, (1..100u64, 1..4u32, 0..200u64)),
+        places in proptest::option::weighted(0.5, (1..4u64, 0..200u64)),
+        threads in proptest::option::weighted(0.2, (1..4u64, 0..200u64)),
+        hedge in proptest::option::weighted(0.4, 1..100u64),
+        throttled in any::<bool>(),
     ) -> Plan {
         let mut plan = Plan::new(order).budgeted(attempts, backoff, budget).endpoints(endpoints);
+        if let Some((every, burst, max_wait)) = limit {
+            plan = plan.limit(every, burst, max_wait);
+        }
+        if let Some((places, max_wait)) = places {
+            plan = plan.bulkhead(places, max_wait);
+        }
+        if let Some((threads, max_wait)) = threads {
+            plan = plan.pool(threads, max_wait);
+        }
+        if let Some(after) = hedge {
+            plan = plan.hedge(after);
+        }
+        if throttled {
+            plan.stages.throttle = Some(Throttle::new(throttle::Settings::default()).into());
+        }
         plan.stages.timeout = timeout.map(ms);
         plan.stages.deadline = deadline.map(ms);
         plan.stages.fallback = fallback;
@@ -157,7 +180,7 @@ fn drive(world: &World, calls: &[Call]) -> Vec<Driven> {
         if at == Time::NEVER {
             break;
         }
-        world.go_to(at);
+        world.go_to(at.max(world.now()));
         next.step(world);
     }
     calls
@@ -165,16 +188,20 @@ fn drive(world: &World, calls: &[Call]) -> Vec<Driven> {
 
 fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseError> {
     let retry = plan.stages.retry.as_ref().expect("every plan has one").config();
+    let hedged = plan.stages.hedge.is_some();
     let mut tickets = 0;
     for call in calls {
         let made = call.walk.calls.len() as u32;
-        prop_assert!(made <= retry.max_attempts, "{made} attempts");
+        let most = retry.max_attempts * if hedged { 2 } else { 1 };
+        prop_assert!(made <= most, "{made} attempts");
         for (i, (attempt, _)) in call.walk.calls.iter().enumerate() {
             prop_assert_eq!(attempt.attempt as usize, i + 1);
             prop_assert!(attempt.endpoint < plan.endpoints);
         }
         if let (Some(deadline), true) = (plan.stages.deadline, call.walk.finish.is_some()) {
-            let begins = Time::from_millis(call.plan.begins);
+            // In the seed order it begins when the limiter lets the call in.
+            let patience = plan.stages.rate_limiter.as_ref().map_or(ms(0), |_| ms(200));
+            let begins = Time::from_millis(call.plan.begins) + patience;
             prop_assert!(call.walk.ended <= begins + deadline, "past its deadline");
         }
         tickets += match plan.stages.order {
@@ -182,6 +209,7 @@ fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseErr
             Order::RetryOutside => u64::from(made),
         };
     }
+    check_stages(world, calls)?;
     let mut settled = 0;
     for (endpoint, circuit) in world.circuits.iter().enumerate() {
         let seen = world.seen(endpoint);
@@ -195,7 +223,44 @@ fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseErr
             prop_assert_eq!(circuit.state(later), State::Closed, "a healthy endpoint's circuit closes");
         }
     }
-    prop_assert_eq!(settled, tickets, "every ticket settles exactly once");
+    prop_assert!(settled >= tickets, "{settled} of {tickets} tickets settled");
+    if plan.stages.pool.is_none() {
+        prop_assert_eq!(settled, tickets, "every ticket settles exactly once");
+    }
+    Ok(())
+}
+
+/// What each policy has handed out is back, and its books balance.
+fn check_stages(world: &World, calls: &[Driven]) -> Result<(), TestCaseError> {
+    let made: u64 = calls.iter().map(|call| call.walk.calls.len() as u64).sum();
+    let begun = calls.iter().filter(|call| !call.walk.calls.is_empty()).count() as u64;
+    for stage in world.pipeline.stages() {
+        match stage {
+            Stage::Bulkhead(places) | Stage::Pool(places) => {
+                let seen = places.snapshot(world.now());
+                prop_assert_eq!((seen.in_use, seen.waiting, seen.granted), (0, 0, 0), "{}", stage.name());
+            }
+            Stage::Pick(balancer) => {
+                let seen = balancer.snapshot(world.now());
+                prop_assert!(seen.endpoints.iter().all(|endpoint| endpoint.in_flight == 0));
+            }
+            Stage::RateLimiter(limiter) => {
+                let totals = limiter.snapshot(world.now()).totals;
+                prop_assert!(totals.admitted >= begun + totals.refunded, "{totals:?}, {begun} begun");
+            }
+            Stage::Hedge(hedge) => {
+                let seen = hedge.snapshot(world.now());
+                prop_assert!(seen.wins <= seen.hedges && seen.hedges + begun <= made + seen.hedges);
+                // The budget: a tenth of the first tries, and ten in its ten seconds.
+                prop_assert!(seen.hedges <= 10 + seen.first_tries / 10, "{seen:?}");
+            }
+            Stage::Retry { budget: Some(budget), .. } => {
+                let seen = budget.snapshot(world.now());
+                prop_assert!(seen.granted <= 10 + seen.first_tries / 10, "{seen:?}");
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 
