@@ -1,7 +1,7 @@
 //! What the two files in `policies/` say.
 
 use fusebox::breaker::{Config, HalfOpen, Setting, WaitInOpen, WaitStrategy};
-use fusebox::{Fuse, InvalidConfig};
+use fusebox::{Fuse, InvalidConfig, bulkhead};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Policies {
     timeout_ms: u64,
+    /// Calls at once; one more is refused without waiting.
+    max_concurrent: Option<u64>,
     slow_call_ms: Option<u64>,
     consecutive_failures: Option<u32>,
     wait_in_open_ms: Option<u64>,
@@ -76,7 +78,14 @@ impl Policies {
             Some(ms) => WaitInOpen { strategy: WaitStrategy::Fixed(Duration::from_millis(ms)), jitter: 0.1 },
             None => defaults.wait_in_open,
         };
-        Fuse::builder(name)
+        let mut builder = Fuse::builder(name);
+        if let Some(max_concurrent) = self.max_concurrent {
+            let (max_wait, max_queue) = (Duration::ZERO, 0);
+            let places =
+                bulkhead::Config { max_concurrent, max_wait, max_queue, ..bulkhead::Config::default() };
+            builder = builder.bulkhead(places);
+        }
+        builder
             .timeout(Duration::from_millis(self.timeout_ms))
             .breaker(Config {
                 consecutive_failures: Some(self.threshold()),

@@ -1,7 +1,7 @@
 //! A payments service before two providers that misbehave: hang, fail, stumble, or take their time.
 //!
 //! `cargo run --release -p example-payments` starts two providers and the service, real HTTP servers on free ports, and
-//! plays seven scenes. [`policies`] has what stands before the providers, [`desk`] the service itself, [`script`] the
+//! plays nine scenes. [`policies`] has what stands before the providers, [`desk`] the service itself, [`script`] the
 //! scenes.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | who waits | a customer | nobody |
 //! | one attempt's time | 250 ms | 500 ms |
+//! | calls at once | 6, and 40 ms to wait for a place | 4, and 500 ms |
 //! | opens at | 5 failures in a row, or 8 slow ones of 10 | 8 failures in a row |
 //! | after a failure | the other provider | once more, with the same key; no other provider has the authorisation |
 //!
@@ -18,7 +19,7 @@ use example_stage::client::CallError;
 use fusebox::breaker::{Config, HalfOpen, WaitInOpen, WaitStrategy, Window};
 use fusebox::event::Event;
 use fusebox::retry::{self, Backoff};
-use fusebox::{Fuse, InvalidConfig};
+use fusebox::{Fuse, InvalidConfig, bulkhead};
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -41,10 +42,20 @@ impl Account {
         let name = |operation: Operation| format!("{}/{}", provider.name(), operation.name());
         let authorise = Fuse::builder(name(Operation::Authorise))
             .timeout(Duration::from_millis(250))
+            .bulkhead(bulkhead::Config {
+                max_concurrent: 6,
+                max_wait: Duration::from_millis(40),
+                ..bulkhead::Config::default()
+            })
             .breaker(Config { window: Window::Calls(10), consecutive_failures: Some(5), ..breaker() })
             .build()?;
         let capture = Fuse::builder(name(Operation::Capture))
             .timeout(Duration::from_millis(500))
+            .bulkhead(bulkhead::Config {
+                max_concurrent: 4,
+                max_wait: Duration::from_millis(500),
+                ..bulkhead::Config::default()
+            })
             .breaker(Config { window: Window::Calls(20), consecutive_failures: Some(8), ..breaker() })
             // Safe to repeat: the key is the same. Captures are few, so no budget would ever fill.
             .retry(retry::Config {

@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 /// Payments in a scene, and captures at most.
 pub(crate) const PAYMENTS: u32 = 20;
 /// From one payment to the next.
-const PERIOD: Duration = Duration::from_millis(50);
+const STEADY: Duration = Duration::from_millis(50);
+/// The same in a rush.
+const RUSH: Duration = Duration::from_millis(2);
 
 /// What is wrong for a while.
 #[derive(Clone, Copy, Debug)]
@@ -25,25 +27,35 @@ pub(crate) struct Scene {
     pub(crate) name: &'static str,
     /// What is wrong: provider, operation, mood. Everything else is well.
     wrong: &'static [(usize, Operation, Mood)],
+    /// From one payment to the next.
+    period: Duration,
 }
 
 /// North is the first provider, south the second.
 const NORTH: usize = 0;
 const SOUTH: usize = 1;
 
+const fn scene(name: &'static str, wrong: &'static [(usize, Operation, Mood)]) -> Scene {
+    Scene { name, wrong, period: STEADY }
+}
+
 /// The whole play.
-pub(crate) const SCENES: [Scene; 7] = [
-    Scene { name: "all is well", wrong: &[] },
-    Scene { name: "north is slow to authorise", wrong: &[(NORTH, Operation::Authorise, Mood::Slow)] },
-    Scene { name: "north captures, answers 500", wrong: &[(NORTH, Operation::Capture, Mood::Stumbling)] },
-    Scene { name: "north captures nothing", wrong: &[(NORTH, Operation::Capture, Mood::Failing)] },
-    Scene { name: "north hangs when it authorises", wrong: &[(NORTH, Operation::Authorise, Mood::Hanging)] },
-    Scene {
-        name: "both hang when they authorise",
-        wrong: &[(NORTH, Operation::Authorise, Mood::Hanging), (SOUTH, Operation::Authorise, Mood::Hanging)],
-    },
-    Scene { name: "all is well again", wrong: &[] },
+pub(crate) const SCENES: [Scene; 9] = [
+    scene("all is well", &[]),
+    Scene { period: RUSH, ..scene("a rush while north is slow", NORTH_SLOW) },
+    scene("all is well again", &[]),
+    scene("north is slow to authorise", NORTH_SLOW),
+    scene("north captures, answers 500", &[(NORTH, Operation::Capture, Mood::Stumbling)]),
+    scene("north captures nothing", &[(NORTH, Operation::Capture, Mood::Failing)]),
+    scene("north hangs when it authorises", &[(NORTH, Operation::Authorise, Mood::Hanging)]),
+    scene(
+        "both hang when they authorise",
+        &[(NORTH, Operation::Authorise, Mood::Hanging), (SOUTH, Operation::Authorise, Mood::Hanging)],
+    ),
+    scene("all is well at last", &[]),
 ];
+
+const NORTH_SLOW: &[(usize, Operation, Mood)] = &[(NORTH, Operation::Authorise, Mood::Slow)];
 
 /// Why a customer got no answer that can be read. Reads after "failed to".
 #[derive(Debug, Error)]
@@ -95,7 +107,7 @@ impl Scene {
         let (mut paying, mut capturing) = (JoinSet::new(), JoinSet::new());
         let mut earlier = earlier.iter().filter(|payment| payment.status == Status::Authorised);
         for n in 0..PAYMENTS {
-            clock::until(start + PERIOD * n).await;
+            clock::until(start + self.period * n).await;
             // One card of the first scene is not good for the money.
             let card = if (number, n) == (0, PAYMENTS / 2) { NO_MONEY } else { "4242" };
             paying.spawn(pay(client.clone(), service, format!("order-{number}-{n}"), card));
