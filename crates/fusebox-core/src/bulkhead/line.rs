@@ -88,6 +88,9 @@ impl Line {
         wakes: &mut Wakes,
     ) -> Option<Entry> {
         self.advance(places, now, wakes);
+        if places.is_count_full() {
+            self.counts.admitted += places.fold();
+        }
         let rank = self.rank(ask.priority);
         let has_turn = self.ready.first().is_none_or(|first| rank < *first);
         let (key_lets, key_has_room) = (self.key_lets(places, &ask, rank), self.key_has_room(places, &ask));

@@ -112,6 +112,11 @@ impl Places {
         }
     }
 
+    /// Whether nobody can enter without the lock because the word can count no further.
+    pub(super) fn is_count_full(&self) -> bool {
+        self.word.load(Relaxed) & ADMITTED == ADMITTED
+    }
+
     /// Takes the count of the admitted out of the word; the lock is held.
     pub(super) fn fold(&self) -> u64 {
         let admitted = self.word.load(Relaxed) & ADMITTED;

@@ -399,6 +399,16 @@ fn a_waker_is_replaced_by_the_next_and_dropped_outside_the_lock() {
 }
 
 #[test]
+fn a_full_count_sends_one_call_to_the_lock_and_not_all_that_follow() {
+    let bulkhead = bulkhead(of(1));
+    for _ in 0..100_000 {
+        bulkhead.done(bulkhead.placed(Ask::default(), T0), T0);
+    }
+    assert!(bulkhead.places.enter(1, 0, Priority::Normal).is_some(), "without the lock, and counted");
+    assert_eq!(bulkhead.snapshot(T0).admitted, 100_001);
+}
+
+#[test]
 fn places_are_small() {
     assert_eq!(size_of::<Place>(), 24);
     assert!(size_of::<Entry>() <= 32);
