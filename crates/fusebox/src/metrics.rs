@@ -1,4 +1,4 @@
-//! Snapshots as the crate [`metrics`](::metrics) has them, and through it whatever exports them.
+//! Snapshots as the crate [`metrics`] has them, and through it whatever exports them.
 //!
 //! ```
 //! use fusebox::{Registry, metrics::Publisher};

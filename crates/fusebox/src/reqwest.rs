@@ -1,4 +1,4 @@
-//! A middleware for [`reqwest-middleware`](reqwest_middleware): every request of a client goes through a pipeline.
+//! A middleware for [`reqwest_middleware`]: every request of a client goes through a pipeline.
 //!
 //! ```
 //! use fusebox::reqwest::FuseMiddleware;
@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! * **What counts** is [`Responses`]' to tell: statuses as [`http::verdict`](crate::http::verdict) has them, with
+//! * **What counts** is [`Responses`]' to tell: statuses as [`http::verdict`] has them, with
 //!   `Retry-After` obeyed, and connections that fail, break or take too long.
 //! * **What is sent again**: requests with an idempotent method or an `Idempotency-Key`, whose body can be cloned. A
 //!   stream can not.
@@ -215,7 +215,7 @@ impl Replay<Chain<'_>, Request> for Replayable {
     }
 }
 
-/// Judges responses by [`http::verdict`](crate::http::verdict), and errors by what broke.
+/// Judges responses by [`http::verdict`], and errors by what broke.
 ///
 /// A request that could not be built is ignored. Another middleware's error counts as a failure but is not tried again,
 /// unless it is a refusal by another circuit, which is no evidence.

@@ -1,4 +1,4 @@
-//! Events as [`tracing`](::tracing) has them.
+//! Events as [`tracing`] has them.
 //!
 //! One function, [`tell`], which is a listener for one circuit or for a whole registry:
 //!

@@ -24,6 +24,26 @@ const PROMISES: &[Promise] = &[
         arguments: &["--all-features"],
         keeps: Keeps::Only(&["fusebox-core", "fastrand", "serde*"]),
     },
+    // docs/ecosystem.md states the number.
+    Promise {
+        package: "fusebox",
+        arguments: &[],
+        keeps: Keeps::Only(&[
+            "bitflags",
+            "crossbeam-utils",
+            "fastrand",
+            "fusebox",
+            "fusebox-core",
+            "libc",
+            "linux-raw-sys",
+            "once_cell",
+            "pin-project-lite",
+            "quanta",
+            "raw-cpuid",
+            "rustix",
+            "tokio",
+        ]),
+    },
     Promise {
         package: "fusebox",
         arguments: &["--no-default-features"],
@@ -31,7 +51,7 @@ const PROMISES: &[Promise] = &[
     },
 ];
 
-/// The core depends on nothing that does I/O; the library alone brings no runtime and no HTTP.
+/// The core depends on nothing that does I/O; the library alone brings no runtime and no HTTP, and little by default.
 pub(super) fn check(project: &Project) -> Result<Vec<Finding>, ChoreError> {
     let mut findings = Vec::new();
     for promise in PROMISES {

@@ -1,4 +1,4 @@
-//! HTTP's words for what the policies say, on the types of the crate [`http`](::http): what a response says about the
+//! HTTP's words for what the policies say, on the types of the crate [`http`]: what a response says about the
 //! dependency, which requests may be sent again, and how a call that got no answer is told to its caller.
 //!
 //! With the feature `tower`, the layers of [`tower`](crate::tower) take all three, before a hyper client as well as
