@@ -70,6 +70,8 @@ mod pool;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "tokio")]
+pub mod test;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -8,10 +8,10 @@ mod timed;
 
 pub(crate) use blocking::blocking;
 pub(crate) use pooled::pooled;
-#[cfg(feature = "tokio")]
-pub(crate) use timed::on_tokio;
 #[cfg(feature = "tower")]
-pub(crate) use timed::{rung, timer};
+pub(crate) use timed::rung;
+#[cfg(feature = "tokio")]
+pub(crate) use timed::{on_tokio, timer};
 
 use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;

@@ -8,6 +8,8 @@ mod events;
 mod fallback;
 mod hung;
 mod permits;
+mod policies;
+mod pool;
 mod registry;
 mod retry;
 
