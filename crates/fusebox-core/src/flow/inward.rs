@@ -13,7 +13,7 @@ impl Flow {
     pub(super) fn enter(&mut self, side: Side, stage: &Stage, circuits: &impl Circuits, cx: &Cx<'_>) {
         match stage {
             Stage::Fallback(_) => {}
-            Stage::RateLimiter(limiter) => match limiter.admit(self.ask.key, cx.now, self.deadline) {
+            Stage::RateLimiter(limiter) => match limiter.admit(self.ask.key, cx.now, self.latest(cx.now)) {
                 Ok(grant) => {
                     self.grant = Some(grant);
                     if grant.at() > cx.now {
@@ -35,7 +35,7 @@ impl Flow {
                 Err(rejection) => return self.turn_out(side, Carried::Rejected(rejection)),
             },
             Stage::Bulkhead(bulkhead) => {
-                let entry = bulkhead.enter(self.ask, cx.now, self.deadline, cx.waker);
+                let entry = bulkhead.enter(self.ask, cx.now, self.latest(cx.now), cx.waker);
                 if let Entry::Parked(parked) = entry
                     && let Some(carried) = self.open_already(side, circuits, cx.now)
                 {
@@ -45,7 +45,7 @@ impl Flow {
                 return self.entered(side, entry, false);
             }
             Stage::Pool(pool) => {
-                let entry = pool.enter(self.ask, cx.now, self.deadline, cx.waker);
+                let entry = pool.enter(self.ask, cx.now, self.latest(cx.now), cx.waker);
                 return self.entered(side, entry, true);
             }
             Stage::Retry { budget, .. } => {

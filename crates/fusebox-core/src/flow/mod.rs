@@ -69,6 +69,8 @@ pub struct Cx<'a> {
 pub struct Flow {
     ask: Ask,
     replayable: bool,
+    /// Whether it may wait for its turn or for a place.
+    patient: bool,
     watching: Watching,
     /// On its way through more than a breaker.
     walking: bool,
@@ -118,6 +120,7 @@ impl Flow {
         Flow {
             ask: Ask::default(),
             replayable,
+            patient: true,
             watching: Watching::Driver,
             walking: false,
             fallback: false,
@@ -153,6 +156,11 @@ impl Flow {
     #[inline(always)]
     pub fn ask(&mut self, ask: Ask) {
         self.ask = ask;
+    }
+
+    /// The call waits for no turn and no place: its driver cannot keep it so long. What would have it wait refuses.
+    pub fn hurry(&mut self) {
+        self.patient = false;
     }
 
     /// Brings the call's deadline forward to `at`, for callers that bring one of their own.
@@ -358,6 +366,12 @@ impl Flow {
                 At::Spent(_) => return Moved::Waits(Time::NEVER),
             }
         }
+    }
+
+    /// Until when the call may wait to be admitted.
+    #[inline(always)]
+    fn latest(&self, now: Time) -> Time {
+        if self.patient { self.deadline } else { now }
     }
 
     #[inline(always)]

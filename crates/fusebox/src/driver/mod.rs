@@ -96,6 +96,18 @@ impl<P: Policies> Walk<P> {
         done
     }
 
+    /// It waits for no turn and no place.
+    #[cfg(feature = "tower")]
+    pub(crate) fn hurry(&mut self) {
+        self.flow.hurry();
+    }
+
+    /// Whether no attempt has been made.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_unmade(&self) -> bool {
+        self.flow.attempts() == 0
+    }
+
     /// The thread pool's place of the attempt just asked for.
     pub(crate) fn take_place(&mut self, of: Try) -> Option<Place> {
         self.flow.take_place(of)

@@ -60,6 +60,8 @@ enum At {
     Turn,
     /// An attempt, or its timer.
     Calling(Try),
+    /// A turn, or a place in a queue.
+    Queued,
     /// A backoff.
     Sleeping,
     /// The readiness of the next attempt's service, since the end of its backoff. Where that was nothing, the walk has
@@ -91,6 +93,9 @@ where
     pub(super) fn begin(service: &mut S, request: Request, fuse: Fuse<K>, replay: R) -> Self {
         let replayable = replay.may(&request);
         let mut walk = Walk::timed(fuse, replayable);
+        if !replay.keeps() {
+            walk.hurry();
+        }
         let step = walk.next(Time::ZERO);
         let attempts = most_attempts(walk.policies().pipeline(), replayable);
         let mut begun = FuseFuture {
@@ -112,9 +117,10 @@ where
                 begun.future = Some(begun.walk.inside(|| service.call(request)));
                 begun.at = At::Calling(attempt);
             }
+            // It waits for its turn or for a place, and asks again when it is polled.
+            Step::Wait(_) => begun.spare = begun.replay.keep(service, request),
             // A walk that has finished says so again when it is polled.
-            Step::Finish(_) => {}
-            step @ (Step::Wait(_) | Step::Cancel(_)) => unreachable!("a call does not begin with {step:?}"),
+            Step::Finish(_) | Step::Cancel(_) => {}
         }
         begun
     }
@@ -153,6 +159,12 @@ where
                         }
                     }
                 }
+                At::Queued => match rung(this.alarm.as_mut(), cx) {
+                    Poll::Ready(()) => *this.until,
+                    // A place may have come free.
+                    Poll::Pending if this.walk.is_queued() => Time::ZERO,
+                    Poll::Pending => return Poll::Pending,
+                },
                 At::Sleeping => {
                     ready!(rung(this.alarm.as_mut(), cx));
                     *this.at = At::Readying { since: *this.until, begun: None };
@@ -196,7 +208,7 @@ where
                 }
                 At::Over => panic!("a call was polled after it had finished"),
             };
-            match this.walk.next(reached) {
+            match this.walk.next_woken(reached, cx.waker()) {
                 Step::Call(attempt) if matches!(this.at, At::Readying { .. }) => {
                     *this.at = At::Making(attempt)
                 }
@@ -210,9 +222,17 @@ where
                     (*this.at, *this.last) = (At::Turn, None);
                 }
                 Step::Wait(until) => {
+                    let same = matches!(this.at, At::Queued) && *this.until == until && reached < until;
                     *this.until = until;
                     if this.future.is_none() {
-                        *this.at = if this.spare.is_some() { At::Sleeping } else { At::Over };
+                        *this.at = match this.spare {
+                            Some(_) if this.walk.is_unmade() || this.walk.is_queued() => At::Queued,
+                            Some(_) => At::Sleeping,
+                            None => At::Over,
+                        };
+                    }
+                    if same {
+                        return Poll::Pending;
                     }
                     if let At::Over = this.at {
                         return Poll::Ready(stands(this.walk, this.last));

@@ -5,6 +5,7 @@ use super::service::{CircuitBreakerService, FuseService};
 use crate::circuit::CircuitBreaker;
 use crate::classify::Results;
 use crate::fuse::Fuse;
+use fusebox_core::pipeline::Stage;
 use tower_layer::Layer;
 
 /// Puts one circuit before a service.
@@ -39,7 +40,7 @@ impl<S, H: Clone, K: Clone> Layer<S> for CircuitBreakerLayer<H, K> {
     }
 }
 
-/// Puts a whole pipeline before a service: deadline, breaker, retry and timeout, in the fuse's order.
+/// Puts a whole pipeline before a service: every policy but hedge and balancer, in the fuse's order.
 ///
 /// The services it makes need a tokio runtime with its timer enabled, once an answer is not ready at once. They have no
 /// fallback; a service around them that answers on an error is one.
@@ -51,7 +52,12 @@ pub struct FuseLayer<K = Results, R = Always> {
 
 impl<K> FuseLayer<K> {
     /// A layer over `fuse`. Where that retries, every request is sent again: requests and services are `Clone`.
+    ///
+    /// # Panics
+    ///
+    /// When the fuse hedges or has endpoints: a service has one inner service, and one call of it at a time.
     pub fn new(fuse: Fuse<K>) -> Self {
+        can_be_served(&fuse);
         FuseLayer { fuse, replay: Always }
     }
 }
@@ -74,5 +80,13 @@ impl<S, K: Clone, R: Clone> Layer<S> for FuseLayer<K, R> {
 
     fn layer(&self, inner: S) -> Self::Service {
         FuseService::new(inner, self.fuse.clone()).replay(self.replay.clone())
+    }
+}
+
+/// Says when the service is put together, not when it is called, what it cannot do.
+pub(super) fn can_be_served<K>(fuse: &Fuse<K>) {
+    let cannot = |stage: &&Stage| matches!(stage, Stage::Hedge(_) | Stage::Pick(_));
+    if let Some(stage) = fuse.pipeline().stages().iter().find(cannot) {
+        panic!("a Tower service has one inner service: its pipeline cannot have a {}", stage.name());
     }
 }

@@ -26,6 +26,19 @@ pub trait Replay<S, Request> {
     /// Copies for one further attempt, taken just before the one that it may follow. Without them, that attempt's
     /// result stands. The service is a fresh clone: its readiness is awaited when its time comes.
     fn copy(&self, service: &S, request: &Request) -> Option<(S, Request)>;
+
+    /// Whether a call can be [kept](Self::keep) while it waits for its turn or for a place. One that cannot is refused
+    /// instead.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// The request, and a service for it, for a call that waits before its first attempt. The service is a fresh clone:
+    /// its readiness is awaited when the call's turn comes.
+    fn keep(&self, service: &S, request: Request) -> Option<(S, Request)> {
+        let _ = (service, request);
+        None
+    }
 }
 
 /// Every request may be sent again.
@@ -39,6 +52,14 @@ impl<S: Clone, Request: Clone> Replay<S, Request> for Always {
 
     fn copy(&self, service: &S, request: &Request) -> Option<(S, Request)> {
         Some((service.clone(), request.clone()))
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn keep(&self, service: &S, request: Request) -> Option<(S, Request)> {
+        Some((service.clone(), request))
     }
 }
 
@@ -63,5 +84,13 @@ impl<S: Clone, Request: Clone, F: Fn(&Request) -> bool> Replay<S, Request> for F
 
     fn copy(&self, service: &S, request: &Request) -> Option<(S, Request)> {
         Always.copy(service, request)
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn keep(&self, service: &S, request: Request) -> Option<(S, Request)> {
+        Some((service.clone(), request))
     }
 }

@@ -82,7 +82,12 @@ pub struct FuseService<S, K = Results, R = Always> {
 
 impl<S, K> FuseService<S, K> {
     /// Puts `fuse` before `inner`. Where that retries, every request is sent again.
+    ///
+    /// # Panics
+    ///
+    /// As [`FuseLayer::new`](super::FuseLayer::new).
     pub fn new(inner: S, fuse: Fuse<K>) -> Self {
+        super::layer::can_be_served(&fuse);
         FuseService { inner, fuse, replay: Always }
     }
 }

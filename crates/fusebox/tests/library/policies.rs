@@ -125,7 +125,7 @@ async fn the_first_good_answer_wins_and_the_loser_is_dropped() {
 async fn when_both_end_at_once_the_good_one_is_the_answer() {
     let hedge = hedge::Config { after: After::Fixed(ms(50)), ..hedge::Config::default() };
     for results in [[Ok(1), Err("bad")], [Err("bad"), Ok(1)]] {
-        let fuse = paused("a").hedge(hedge.clone()).build().expect("works");
+        let fuse = paused("a").hedge(hedge).build().expect("works");
         let script = Script::new().answers(ms(100), results[0]).answers(ms(50), results[1]);
         assert_eq!(fuse.run(|| script.call()).await, Ok(1));
     }

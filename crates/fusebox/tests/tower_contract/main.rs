@@ -4,6 +4,7 @@ mod cancel;
 mod circuit;
 mod dependency;
 mod fuse;
+mod queue;
 mod replay;
 mod stacks;
 
