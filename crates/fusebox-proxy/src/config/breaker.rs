@@ -1,17 +1,24 @@
 //! `[service.breaker]`: a preset, and every field over it.
 
-use super::keys::{ADAPTIVE, BREAKER, HALF_OPEN, WAIT, WINDOW};
+use super::chain::CALL_TIMEOUT;
+use super::header;
+use super::keys::{ADAPTIVE, BREAKER, HALF_OPEN, RECOVERY_RAMP, WAIT, WINDOW};
 use super::plan::Key;
 use super::reader::{Entry, Table};
 use fusebox_core::breaker::{
-    CancelCountsAs, Config, ConfigError, HalfOpen, Preset, Setting, Settings, SlowCountsAs, StreakReset,
-    WaitInOpen, WaitStrategy, Window,
+    CancelCountsAs, Config, ConfigError, HalfOpen, Preset, Ramp, RunMode, Setting, Settings, SlowCountsAs,
+    StreakReset, WaitInOpen, WaitStrategy, Window,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Circuits by key when nothing else is said.
 pub(super) const MAX_CIRCUITS: usize = 1_000;
 
+/// From here on a call to another region is slow when nothing else is said.
+pub(super) const SLOW_ELSEWHERE: Duration = Duration::from_secs(15);
+
+const ENFORCEMENT: &str = "a share above 0, up to 1 (0.1 is a tenth of the callers)";
 const COUNT: &str = "a whole number, or false for off";
 const SHARE: &str = "a share above 0, up to 1 (0.5 is one half), or false for off";
 
@@ -34,7 +41,9 @@ const OFF: &[&str] = &[
 
 /// A breaker as configured.
 pub(super) struct Breaker {
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
+    /// Before endpoints of other regions.
+    pub(super) elsewhere: Arc<Settings>,
     pub(super) preset: Preset,
     pub(super) key: Option<Key>,
     pub(super) max_circuits: usize,
@@ -43,8 +52,9 @@ pub(super) struct Breaker {
 /// The breaker of `home`, which may write none.
 pub(super) fn read(home: &Table<'_>, call_timeout: Option<Duration>) -> Option<Breaker> {
     let Some(entry) = home.entry("breaker") else {
-        let settings = check(home, Config::default(), Preset::Default, call_timeout)?;
-        return Some(Breaker { settings, preset: Preset::Default, key: None, max_circuits: MAX_CIRCUITS });
+        let preset = Preset::Default;
+        let (settings, elsewhere) = check(home, Config::default(), preset, call_timeout)?;
+        return Some(Breaker { settings, elsewhere, preset, key: None, max_circuits: MAX_CIRCUITS });
     };
     let t = entry.table(&BREAKER, "a table, as [service.breaker]")?;
     let preset = t.entry("preset").and_then(|e| e.word(&Preset::ALL)).unwrap_or(Preset::Default);
@@ -72,13 +82,20 @@ pub(super) fn read(home: &Table<'_>, call_timeout: Option<Duration>) -> Option<B
     set(&mut c.streak_reset, t.entry("streak_reset").and_then(|e| streak_reset(&e)));
     let cancel = [("nothing", CancelCountsAs::Nothing), ("failure", CancelCountsAs::Failure)];
     set(&mut c.cancel_counts_as, t.entry("cancel_counts_as").and_then(|e| e.word(&cancel)));
-    let key = t.entry("key").and_then(|e| key(&e));
+    set(&mut c.recovery_ramp, t.entry("recovery_ramp").and_then(|e| e.off_or(ramp)));
+    set(&mut c.mode, t.entry("mode").and_then(|e| e.word(&RunMode::ALL)));
+    set(&mut c.enforcement, t.entry("enforcement").and_then(|e| e.number(ENFORCEMENT)));
+    let key = t.entry("key").and_then(|e| header::key(&e));
     let max_circuits = t.entry("max_circuits").and_then(|e| max_circuits(&e));
-    if let (None, Some(entry)) = (t.entry("key"), t.entry("max_circuits")) {
-        entry.refuse("max_circuits beside key only: without a key there is one circuit");
-    }
-    let settings = check(&t, config, preset, call_timeout)?;
-    Some(Breaker { settings, preset, key, max_circuits: max_circuits.unwrap_or(MAX_CIRCUITS) })
+    t.only_beside("max_circuits", "key", "without a key there is one circuit");
+    let (settings, elsewhere) = check(&t, config, preset, call_timeout)?;
+    let max_circuits = max_circuits.unwrap_or(MAX_CIRCUITS);
+    Some(Breaker { settings, elsewhere, preset, key, max_circuits })
+}
+
+/// The settings of a breaker that nothing is said of.
+pub(super) fn usual() -> Option<Arc<Settings>> {
+    Config::default().check(Some(CALL_TIMEOUT)).ok().map(Arc::new)
 }
 
 /// The name of `preset` in the file.
@@ -86,7 +103,13 @@ pub(super) fn preset_name(preset: Preset) -> &'static str {
     Preset::ALL.iter().find(|(_, known)| *known == preset).map_or("default", |(name, _)| name)
 }
 
-fn check(at: &Table<'_>, config: Config, preset: Preset, call_timeout: Option<Duration>) -> Option<Settings> {
+/// The settings before endpoints of our own region and of others.
+fn check(
+    at: &Table<'_>,
+    config: Config,
+    preset: Preset,
+    call_timeout: Option<Duration>,
+) -> Option<(Arc<Settings>, Arc<Settings>)> {
     let origin = format!("from preset {:?}", preset_name(preset));
     let report = |error: &ConfigError| {
         let can_be_off =
@@ -95,7 +118,15 @@ fn check(at: &Table<'_>, config: Config, preset: Preset, call_timeout: Option<Du
         let error = ConfigError { accepted: format!("{}{off}", error.accepted), ..error.clone() };
         at.refuse(&error, &origin, ALIASES);
     };
-    config.check(call_timeout).map_err(|errors| errors.iter().for_each(report)).ok()
+    let own_words = at.find("slow_call_duration").is_some_and(|entry| !entry.is_auto());
+    let slow_call_duration = match config.slow_call_duration {
+        Setting::Auto => Setting::Is(SLOW_ELSEWHERE),
+        Setting::Is(preset) if !own_words => Setting::Is(preset.max(SLOW_ELSEWHERE)),
+        written => written,
+    };
+    let far = Config { slow_call_duration, ..config.clone() };
+    let near = config.check(call_timeout).map_err(|errors| errors.iter().for_each(report)).ok()?;
+    Some((Arc::new(near), Arc::new(far.check(call_timeout).ok()?)))
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {
@@ -199,13 +230,18 @@ fn streak_reset(e: &Entry<'_>) -> Option<StreakReset> {
     e.number("a number of waits, as 2, or \"at_close\"").map(StreakReset::AfterWaits)
 }
 
-fn key(e: &Entry<'_>) -> Option<Key> {
-    let accepted = "\"header:\" and a header's name, as \"header:x-tenant\"";
-    let name = e.text(accepted)?.strip_prefix("header:").and_then(|name| name.parse().ok());
-    if name.is_none() {
-        e.refuse(accepted);
+fn ramp(e: &Entry<'_>) -> Option<Ramp> {
+    let usual = Ramp::default();
+    if e.is_text() {
+        return Some(Ramp { over: e.duration()?, ..usual });
     }
-    name.map(Key::Header)
+    let t = e.table(
+        &RECOVERY_RAMP,
+        "a duration, as \"10s\", a table, as { from = 0.1, over = \"10s\" }, or false for off",
+    )?;
+    let from = t.or("from", usual.from, |e| e.number("a share above 0, below 1"));
+    let over = t.or("over", usual.over, Entry::duration);
+    Some(Ramp { from: from?, over: over? })
 }
 
 fn max_circuits(e: &Entry<'_>) -> Option<usize> {

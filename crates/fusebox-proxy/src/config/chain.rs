@@ -87,11 +87,6 @@ pub struct Shares {
     pub bulkhead: bool,
 }
 
-impl Shares {
-    /// All of them.
-    pub const ALL: Shares = Shares { rate_limiter: true, throttle: true, bulkhead: true };
-}
-
 /// A quota, and whose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limiter {
@@ -227,7 +222,7 @@ impl Policies {
         pipeline::Config {
             order: self.order,
             rate_limiter: self.rate_limiter.as_ref().map(|plan| Arc::new(RateLimiter::new(plan.settings))),
-            balancer: (specs.len() > 1).then(balancer),
+            balancer: (specs.len() > 1 || self.health.is_some()).then(balancer),
             deadline: self.deadline,
             throttle: self.throttle.map(|settings| Arc::new(Throttle::new(settings))),
             bulkhead: self.bulkhead.as_ref().map(bulkhead),

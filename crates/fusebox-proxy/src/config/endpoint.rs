@@ -32,6 +32,9 @@ pub(super) fn read(service: &Table<'_>, listeners: &[SocketAddr]) -> Vec<Endpoin
         }
         endpoints.push(endpoint);
     }
+    if !endpoints.is_empty() && endpoints.iter().all(|endpoint| endpoint.weight == 0) {
+        entry.refuse("an endpoint with a weight of 1 or more: one of 0 takes no calls");
+    }
     endpoints
 }
 
@@ -44,11 +47,13 @@ fn one<'a>(element: &Entry<'a>) -> Option<(Endpoint, Entry<'a>)> {
     let table = element.table(&ENDPOINT, "a URL or a table with a url")?;
     let name = |key| table.entry(key)?.text("a name in quotes").map(str::to_owned);
     let (region, zone) = (name("region"), name("zone"));
+    let weight =
+        table.or("weight", 1, |e| e.within(0, 65_535, "a whole number from 0 to 65535").map(|n| n as u32));
     let Some(url) = table.entry("url") else {
         table.missing("url", URL);
         return None;
     };
-    let endpoint = Endpoint { region, zone, ..checked(&url)? };
+    let endpoint = Endpoint { region, zone, weight: weight.unwrap_or(1), ..checked(&url)? };
     Some((endpoint, url))
 }
 

@@ -15,7 +15,7 @@ pub struct Keys {
 }
 
 /// The top of the file.
-pub const TOP: Keys = keys("", &["admin", "listener", "limits", "service"]);
+pub const TOP: Keys = keys("", &["region", "zone", "admin", "listener", "limits", "service"]);
 /// `[admin]`
 pub const ADMIN: Keys = keys("admin", &["listen"]);
 /// `[[listener]]`
@@ -33,71 +33,152 @@ pub const LIMITS: Keys = keys(
     ],
 );
 /// `[[service]]`
-pub const SERVICE: Keys = Keys {
-    later: LATER,
-    ..keys(
-        "service",
-        &[
-            "name",
-            "match",
-            "endpoints",
-            "order",
-            "call_timeout",
-            "deadline",
-            "breaker",
-            "retry",
-            "fallback",
-            "balancer",
-            "route",
-        ],
-    )
-};
+pub const SERVICE: Keys = keys(
+    "service",
+    &[
+        "name",
+        "match",
+        "endpoints",
+        "region",
+        "zone",
+        "order",
+        "fallback",
+        "rate_limiter",
+        "balancer",
+        "health",
+        "deadline",
+        "throttle",
+        "bulkhead",
+        "priority",
+        "breaker",
+        "retry",
+        "max_replay_bytes",
+        "idempotency_key",
+        "hedge",
+        "max_connections",
+        "call_timeout",
+        "route",
+    ],
+);
 /// `[[service.route]]`
-pub const ROUTE: Keys = Keys {
-    later: LATER,
-    ..keys(
-        "service.route",
-        &["name", "match", "order", "call_timeout", "deadline", "breaker", "retry", "fallback"],
-    )
-};
+pub const ROUTE: Keys = keys(
+    "service.route",
+    &[
+        "name",
+        "match",
+        "order",
+        "fallback",
+        "rate_limiter",
+        "deadline",
+        "throttle",
+        "bulkhead",
+        "priority",
+        "breaker",
+        "retry",
+        "max_replay_bytes",
+        "idempotency_key",
+        "hedge",
+        "call_timeout",
+    ],
+);
 /// `match = { .. }`
 pub const MATCH: Keys =
     Keys { later: &["header", "headers", "method"], ..keys("service.match", &["host", "path_prefix"]) };
 /// `endpoints = [{ .. }]`
-pub const ENDPOINT: Keys =
-    Keys { later: &["weight"], ..keys("service.endpoints", &["url", "region", "zone"]) };
+pub const ENDPOINT: Keys = keys("service.endpoints", &["url", "region", "zone", "weight"]);
+/// `[service.rate_limiter]`
+pub const RATE_LIMITER: Keys =
+    keys("service.rate_limiter", &["permits", "per", "burst", "max_wait", "key", "max_keys"]);
 /// `[service.balancer]`
-pub const BALANCER: Keys = keys("service.balancer", &["strategy"]);
+pub const BALANCER: Keys = keys(
+    "service.balancer",
+    &[
+        "strategy",
+        "region",
+        "zone",
+        "other_regions",
+        "spill_over",
+        "slow_start",
+        "on_panic",
+        "penalty",
+        "decay",
+        "first_latency",
+        "slow_same_region",
+        "slow_other_region",
+        "outliers",
+    ],
+);
+/// `outliers = { .. }`
+pub const OUTLIERS: Keys = keys(
+    "service.balancer.outliers",
+    &[
+        "interval",
+        "minimum_calls",
+        "minimum_endpoints",
+        "success_rate",
+        "success_gap",
+        "latency",
+        "latency_times",
+        "base_ejection",
+        "max_ejection",
+        "max_ejected",
+    ],
+);
+/// `[service.health]`
+pub const HEALTH: Keys =
+    keys("service.health", &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"]);
+/// `[service.throttle]`
+pub const THROTTLE: Keys =
+    keys("service.throttle", &["window", "multiplier", "minimum_requests", "max_rejection"]);
+/// `[service.bulkhead]`
+pub const BULKHEAD: Keys = keys(
+    "service.bulkhead",
+    &["max_concurrent", "max_wait", "max_queue", "order", "max_per_key", "key", "shares", "counts", "limit"],
+);
+/// `shares = { .. }`
+pub const SHARES: Keys = keys("service.bulkhead.shares", &["low", "normal", "high", "critical"]);
+/// `limit = { .. }`
+pub const LIMIT: Keys = keys("service.bulkhead.limit", &["gradient", "aimd"]);
+/// `gradient = { .. }`
+pub const GRADIENT: Keys = keys(
+    "service.bulkhead.limit.gradient",
+    &["start", "min", "max", "tolerance", "smoothing", "window", "minimum_samples", "probe_every", "idle"],
+);
+/// `aimd = { .. }`
+pub const AIMD: Keys =
+    keys("service.bulkhead.limit.aimd", &["start", "min", "max", "increase", "backoff", "slow", "idle"]);
+/// `[service.priority]`
+pub const PRIORITY: Keys = keys("service.priority", &["header", "default"]);
 /// `[service.breaker]`
-pub const BREAKER: Keys = Keys {
-    later: &["recovery_ramp", "shadow", "mode", "enforcement", "enforce"],
-    ..keys(
-        "service.breaker",
-        &[
-            "preset",
-            "window",
-            "failure_count",
-            "consecutive_failures",
-            "failure_rate",
-            "minimum_calls",
-            "slow_call_duration",
-            "slow_counts_as",
-            "slow_call_rate",
-            "hung_calls",
-            "wait_in_open",
-            "half_open_probes",
-            "success_threshold",
-            "probe_failures",
-            "half_open",
-            "probe_lease",
-            "half_open_limit",
-            "streak_reset",
-            "cancel_counts_as",
-            "key",
-            "max_circuits",
-        ],
-    )
-};
+pub const BREAKER: Keys = keys(
+    "service.breaker",
+    &[
+        "preset",
+        "window",
+        "failure_count",
+        "consecutive_failures",
+        "failure_rate",
+        "minimum_calls",
+        "slow_call_duration",
+        "slow_counts_as",
+        "slow_call_rate",
+        "hung_calls",
+        "wait_in_open",
+        "half_open_probes",
+        "success_threshold",
+        "probe_failures",
+        "half_open",
+        "probe_lease",
+        "half_open_limit",
+        "streak_reset",
+        "cancel_counts_as",
+        "key",
+        "max_circuits",
+        "recovery_ramp",
+        "mode",
+        "enforcement",
+    ],
+);
 /// `window = { .. }`
 pub const WINDOW: Keys = keys("service.breaker.window", &["calls", "time"]);
 /// `wait_in_open = { .. }`
@@ -113,20 +194,72 @@ pub const RETRY: Keys = keys("service.retry", &["max_attempts", "backoff", "budg
 pub const BACKOFF: Keys = keys("service.retry.backoff", &["base", "multiplier", "max", "jitter"]);
 /// `budget = { .. }`
 pub const BUDGET: Keys = keys("service.retry.budget", &["ratio", "floor_per_second"]);
+/// `recovery_ramp = { .. }`
+pub const RECOVERY_RAMP: Keys = keys("service.breaker.recovery_ramp", &["from", "over"]);
+/// `[service.hedge]`
+pub const HEDGE: Keys = keys("service.hedge", &["after", "budget"]);
+/// `after = { .. }`
+pub const AFTER: Keys = keys("service.hedge.after", &["percentile", "min", "max", "start"]);
+/// `budget = { .. }` of a hedge
+pub const HEDGE_BUDGET: Keys = keys("service.hedge.budget", &["ratio", "floor_per_second"]);
+/// `max_connections = { .. }`
+pub const MAX_CONNECTIONS: Keys = keys("service.max_connections", &["per_endpoint", "max_wait", "max_queue"]);
+/// `call_timeout = { .. }`
+pub const CALL_TIMEOUT: Keys =
+    keys("service.call_timeout", &["percentile", "factor", "min", "max", "start", "minimum_calls"]);
 /// `[service.fallback]`
 pub const FALLBACK: Keys = Keys {
-    later: &["kind", "cached", "queue", "alternative", "region"],
-    ..keys("service.fallback", &["on", "status", "headers", "body"])
+    later: &["queue"],
+    ..keys("service.fallback", &["on", "list", "cached", "service", "region", "status", "headers", "body"])
 };
+/// `fallback = [{ .. }]`
+pub const ITEM: Keys = Keys {
+    later: &["queue"],
+    ..keys("service.fallback.list", &["cached", "service", "region", "status", "headers", "body"])
+};
+/// `cached = { .. }`
+pub const CACHED: Keys =
+    keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 18] = [
-    &TOP, &ADMIN, &LISTENER, &LIMITS, &SERVICE, &MATCH, &ENDPOINT, &BALANCER, &BREAKER, &WINDOW, &WAIT,
-    &ADAPTIVE, &HALF_OPEN, &RETRY, &BACKOFF, &BUDGET, &FALLBACK, &ROUTE,
+pub const ALL: [&Keys; 36] = [
+    &TOP,
+    &ADMIN,
+    &LISTENER,
+    &LIMITS,
+    &SERVICE,
+    &MATCH,
+    &ENDPOINT,
+    &RATE_LIMITER,
+    &BALANCER,
+    &OUTLIERS,
+    &HEALTH,
+    &THROTTLE,
+    &BULKHEAD,
+    &SHARES,
+    &LIMIT,
+    &GRADIENT,
+    &AIMD,
+    &PRIORITY,
+    &BREAKER,
+    &WINDOW,
+    &WAIT,
+    &ADAPTIVE,
+    &HALF_OPEN,
+    &RECOVERY_RAMP,
+    &RETRY,
+    &BACKOFF,
+    &BUDGET,
+    &HEDGE,
+    &AFTER,
+    &HEDGE_BUDGET,
+    &MAX_CONNECTIONS,
+    &CALL_TIMEOUT,
+    &FALLBACK,
+    &ITEM,
+    &CACHED,
+    &ROUTE,
 ];
-
-/// Policies of a service or a route that are not there yet.
-const LATER: &[&str] = &["bulkhead", "rate_limiter", "hedge", "cache"];
 
 const fn keys(table: &'static str, known: &'static [&'static str]) -> Keys {
     Keys { table, known, later: &[] }

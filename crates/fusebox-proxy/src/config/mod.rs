@@ -17,21 +17,31 @@
 //! assert!(errors.to_string().contains(r#"did you mean "failure_rate"?"#));
 //! ```
 
+mod balancer;
 mod breaker;
+mod bulkhead;
 mod chain;
+mod connections;
 mod duration;
 mod endpoint;
 mod error;
 mod explain;
 mod fallback;
+mod header;
+mod health;
+mod hedge;
 pub mod keys;
+mod limiter;
 mod listen;
 mod plan;
 mod policies;
+mod priority;
 mod reader;
 mod retry;
 mod service;
 mod spare;
+mod throttle;
+mod timeout;
 mod upstreams;
 mod warnings;
 

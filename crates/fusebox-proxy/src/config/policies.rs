@@ -1,53 +1,109 @@
 //! What stands before a route's calls.
 //!
-//! A route inherits from its service each of `order`, `call_timeout`, `deadline`, `breaker`, `retry` and
-//! `fallback` that it does not write. What it writes replaces the service's whole: a breaker of its own starts
-//! from its own preset, not from the service's numbers, so it can be understood where it stands.
+//! A route inherits from its service each policy that it does not write. What it writes replaces the service's whole: a
+//! breaker of its own starts from its own preset, not from the service's numbers, so it can be understood where it
+//! stands. What has a state of its own and is not written is not copied but shared.
 
 use super::breaker::{self, Breaker};
-use super::chain::{CALL_TIMEOUT, Policies, Shares};
+use super::chain::{Policies, Shares};
+use super::fallback::Surroundings;
+use super::plan::Key;
 use super::reader::{Entry, Table};
-use super::{fallback, retry};
+use super::timeout::{self, CallTimeout, LEAST};
+use super::{bulkhead, fallback, header, hedge, limiter, priority, retry, throttle};
 use fusebox_core::pipeline::Order;
-use fusebox_core::retry::Settings;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// Shorter than this is no time for a network.
-const LEAST: Duration = Duration::from_millis(1);
+const REPLAY: &str = "a number of bytes, up to 1073741824";
 
 /// The policies written in `table`, for the service or route `name`, over what it inherits.
-pub(super) fn read(table: &Table<'_>, name: &str, inherited: Option<&Policies>) -> Option<Policies> {
-    let order = table.entry("order").map(|e| e.word(&Order::ALL));
-    let usual_order = inherited.map_or(Order::default(), |policies| policies.order);
-    let span = |key, usual| table.entry(key).map_or(Some(usual), |e| e.off_or(|e| e.duration_from(LEAST)));
-    let call_timeout =
-        span("call_timeout", inherited.map_or(Some(CALL_TIMEOUT), |policies| policies.call_timeout));
-    let deadline = span("deadline", inherited.and_then(|policies| policies.deadline));
-    let usual_retry = inherited.map_or(Some(Settings::default()), |policies| policies.retry.clone());
-    let retry = table.entry("retry").map_or(Some(usual_retry), |e| e.off_or(retry::read));
-    let usual_fallback = inherited.and_then(|policies| policies.fallback.clone());
-    let fallback =
-        table.entry("fallback").map_or(Some(usual_fallback), |e: Entry<'_>| e.off_or(fallback::read));
-    let own = Breaker::of(table, inherited, call_timeout.flatten());
-    let (breaker, circuit) = own.map(|(breaker, shared)| (breaker, shared.unwrap_or_else(|| name.into())))?;
-    let breaker_settings = Arc::new(breaker.settings);
-    let base = inherited.cloned().unwrap_or_else(|| Policies::usual(name, breaker_settings.clone()));
-    Some(Policies {
-        order: order.unwrap_or(Some(usual_order))?,
-        call_timeout: call_timeout?,
+pub(super) fn read(
+    table: &Table<'_>,
+    name: &str,
+    inherited: Option<&Policies>,
+    around: &Surroundings<'_>,
+) -> Option<Policies> {
+    let own_timeout = table.entry("call_timeout").map(|e| timeout::read(&e));
+    let timeout = own_timeout.unwrap_or_else(|| Some(inherited_timeout(inherited)));
+    let own = Breaker::of(table, inherited, timeout.and_then(|timeout| timeout.longest));
+    // Without a breaker the rest is read for its errors alone.
+    let (breaker, shared) = own.unzip();
+    let usual = breaker.as_ref().map(|breaker| breaker.settings.clone()).or_else(breaker::usual);
+    let base = inherited.cloned().or_else(|| Some(Policies::usual(name, usual?)))?;
+    let order = table.or("order", base.order, |e| e.word(&Order::ALL));
+    let rate_limiter = optional(table, "rate_limiter", &base.rate_limiter, limiter::read);
+    let deadline = optional(table, "deadline", &base.deadline, |e| e.duration_from(LEAST));
+    let throttle = optional(table, "throttle", &base.throttle, throttle::read);
+    let bulkhead = optional(table, "bulkhead", &base.bulkhead, bulkhead::read);
+    let priority = optional(table, "priority", &base.priority, priority::read);
+    let retry = optional(table, "retry", &base.retry, retry::read);
+    let hedge = optional(table, "hedge", &base.hedge, hedge::read);
+    let replay = table.or("max_replay_bytes", base.max_replay_bytes, |e| e.within(0, 1 << 30, REPLAY));
+    let idempotency_key = table.or("idempotency_key", base.idempotency_key.clone(), header::name);
+    let fallback = optional(table, "fallback", &base.fallback, |e| fallback::read(e, around));
+    let unwritten = |key: &str| inherited.is_some() && table.entry(key).is_none();
+    let (breaker, timeout) = (breaker?, timeout?);
+    let policies = Policies {
+        order: order?,
+        rate_limiter: rate_limiter?,
         deadline: deadline?,
-        circuit,
-        breaker_elsewhere: breaker_settings.clone(),
-        breaker: breaker_settings,
+        throttle: throttle?,
+        bulkhead: bulkhead?,
+        circuit: shared.flatten().unwrap_or_else(|| name.into()),
+        breaker: breaker.settings,
+        breaker_elsewhere: breaker.elsewhere,
         preset: breaker.preset,
         breaker_key: breaker.key,
         max_circuits: breaker.max_circuits,
         retry: retry?,
+        max_replay_bytes: replay?,
+        idempotency_key: idempotency_key?,
+        hedge: hedge?,
+        call_timeout: timeout.longest,
+        adaptive_timeout: timeout.adaptive,
+        priority: priority?,
         fallback: fallback?,
-        shares: inherited.map_or(Shares::default(), |_| Shares::ALL),
+        shares: Shares {
+            rate_limiter: unwritten("rate_limiter"),
+            throttle: unwritten("throttle"),
+            bulkhead: unwritten("bulkhead"),
+        },
         ..base
+    };
+    one_key(table, &policies);
+    Some(policies)
+}
+
+/// What can be switched off: as `table` has it under `key`, or else as it is inherited.
+fn optional<T: Clone>(
+    table: &Table<'_>,
+    key: &str,
+    inherited: &Option<T>,
+    read: impl Fn(&Entry<'_>) -> Option<T>,
+) -> Option<Option<T>> {
+    table.or(key, inherited.clone(), |e| e.off_or(&read))
+}
+
+fn inherited_timeout(inherited: Option<&Policies>) -> CallTimeout {
+    inherited.map_or(CallTimeout::USUAL, |policies| CallTimeout {
+        longest: policies.call_timeout,
+        adaptive: policies.adaptive_timeout,
     })
+}
+
+/// A call has one key, by which a quota and places tell callers apart.
+fn one_key(table: &Table<'_>, policies: &Policies) {
+    let limiter = policies.rate_limiter.as_ref().and_then(|limiter| limiter.key.as_ref());
+    let bulkhead = policies.bulkhead.as_ref().and_then(|bulkhead| bulkhead.key.as_ref());
+    let (Some(Key::Header(limiter)), Some(Key::Header(bulkhead))) = (limiter, bulkhead) else { return };
+    if limiter == bulkhead {
+        return;
+    }
+    let keys = [("bulkhead.key", "rate_limiter", limiter), ("rate_limiter.key", "bulkhead", bulkhead)];
+    let written = keys.into_iter().find_map(|(key, other, name)| Some((table.find(key)?, other, name)));
+    if let Some((entry, other, name)) = written {
+        entry.refuse(&format!("the key of {other}, which is \"header:{name}\": a call has one"));
+    }
 }
 
 impl Breaker {
@@ -60,7 +116,8 @@ impl Breaker {
         match inherited {
             Some(policies) if table.entry("breaker").is_none() => {
                 let breaker = Breaker {
-                    settings: (*policies.breaker).clone(),
+                    settings: policies.breaker.clone(),
+                    elsewhere: policies.breaker_elsewhere.clone(),
                     preset: policies.preset,
                     key: policies.breaker_key.clone(),
                     max_circuits: policies.max_circuits,

@@ -39,6 +39,11 @@ impl<'a> Table<'a> {
         self.entry(key)?.duration_from(least)
     }
 
+    /// What `read` makes of `key`, or `usual` where it is not written; `None` where it is wrong.
+    pub(super) fn or<T>(&self, key: &str, usual: T, read: impl Fn(&Entry<'a>) -> Option<T>) -> Option<T> {
+        self.entry(key).map_or(Some(usual), |entry| read(&entry))
+    }
+
     /// Reports that `key` is not there.
     pub(super) fn missing(&self, key: &str, accepted: &str) {
         self.errors.add(self.span.clone(), self.name(key), format!("missing, accepted: {accepted}"));
@@ -59,13 +64,43 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Reports `key`, if it is written and `other` is not.
+    pub(super) fn only_beside(&self, key: &str, other: &str, reason: &str) {
+        if let (Some(entry), None) = (self.entry(key), self.entry(other)) {
+            entry.refuse(&format!("{key} beside {other} only: {reason}"));
+        }
+    }
+
+    /// Reports `key`, which contradicts the value of `other`.
+    pub(super) fn refuse_beside(&self, key: &str, other: &str, value: Duration, accepted: &str) {
+        let value = duration::show(value);
+        match (self.entry(key), self.entry(other)) {
+            (Some(entry), _) => entry.refuse(&format!("{accepted} ({other} is {value})")),
+            (None, _) => self.fault(other, &format!("found {other} = {value}, accepted: {accepted}")),
+        }
+    }
+
+    /// The settings, or `None` once what the core refused is reported.
+    pub(super) fn checked<T>(
+        &self,
+        checked: Result<T, Vec<ConfigError>>,
+        aliases: &[(&str, &str)],
+    ) -> Option<T> {
+        let report = |error: &_| self.refuse(error, "the default", aliases);
+        checked.map_err(|errors| errors.iter().for_each(report)).ok()
+    }
+
     /// Reports what the core refused, at the key that set it, or here when none did: `origin` says then where the
     /// value comes from. A field that stands under another key when written differently has that key in `aliases`.
     pub(super) fn refuse(&self, error: &ConfigError, origin: &str, aliases: &[(&str, &str)]) {
         let other =
             aliases.iter().filter(|(field, _)| *field == error.field).find_map(|(_, key)| self.find(key));
         if let Some(entry) = other.or_else(|| self.find(error.field)) {
-            return entry.refuse(&error.accepted);
+            // More than a value is two values that contradict each other.
+            return match error.found.contains(' ') {
+                true => entry.fault(&format!("found {}, accepted: {}", error.found, error.accepted)),
+                false => entry.refuse(&error.accepted),
+            };
         }
         let at = self.find(error.field.split('.').next().unwrap_or_default());
         let at = at.map_or(self.span.clone(), |entry| entry.key);
@@ -240,6 +275,27 @@ impl<'a> Entry<'a> {
         let values = self.accept(self.value.get_ref().as_array(), accepted)?;
         let element = |value| Entry { path: self.path.clone(), key: self.key.clone(), value, ..*self };
         Some(values.iter().map(element).collect())
+    }
+
+    /// A string that `parse` makes something of.
+    pub(super) fn parsed<T>(&self, accepted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let parsed = parse(self.text(accepted)?);
+        self.accept(parsed, accepted)
+    }
+
+    /// The string under `key` of a table, whatever else is wrong.
+    pub(super) fn peek(&self, key: &str) -> Option<&'a str> {
+        self.value.get_ref().as_table()?.get(key)?.get_ref().as_str()
+    }
+
+    /// Whether it is a whole number.
+    pub(super) fn is_whole(&self) -> bool {
+        self.value.get_ref().is_integer()
+    }
+
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     /// Whether it is a string.

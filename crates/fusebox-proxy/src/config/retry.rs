@@ -1,7 +1,7 @@
 //! `[service.retry]`: further attempts, their waits and their budget.
 
 use super::keys::{BACKOFF, BUDGET, RETRY};
-use super::reader::Entry;
+use super::reader::{Entry, Table};
 use fusebox_core::retry::{Backoff, BudgetConfig, Config, Jitter, Settings};
 
 const JITTERS: [(&str, Jitter); 3] =
@@ -21,8 +21,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Settings> {
         backoff: backoff.unwrap_or(Some(usual.backoff))?,
         budget: budget.unwrap_or(Some(usual.budget))?,
     };
-    let report = |error: &_| t.refuse(error, "the default", &[]);
-    config.check().map_err(|errors| errors.iter().for_each(report)).ok()
+    t.checked(config.check(), &[])
 }
 
 /// The name of `jitter` in the file.
@@ -47,10 +46,14 @@ fn backoff(e: &Entry<'_>) -> Option<Backoff> {
 }
 
 fn budget(e: &Entry<'_>) -> Option<BudgetConfig> {
-    let t = e.table(&BUDGET, "a table, as { ratio = 0.1, floor_per_second = 1 }, or false for no budget")?;
+    shares(&e.table(&BUDGET, "a table, as { ratio = 0.1, floor_per_second = 1 }, or false for no budget")?)
+}
+
+/// A budget's share of first tries, and what is there without any.
+pub(super) fn shares(t: &Table<'_>) -> Option<BudgetConfig> {
     let usual = BudgetConfig::default();
-    let ratio = t.entry("ratio").map_or(Some(usual.ratio), |e| e.number("a share from 0 to 1"));
-    let floor =
-        t.entry("floor_per_second").map_or(Some(usual.floor_per_second), |e| e.number("a number from 0 on"));
-    Some(BudgetConfig { ratio: ratio?, floor_per_second: floor? })
+    let ratio = t.or("ratio", usual.ratio, |e| e.number("a share from 0 to 1"));
+    let floor_per_second =
+        t.or("floor_per_second", usual.floor_per_second, |e| e.number("a number from 0 on"));
+    Some(BudgetConfig { ratio: ratio?, floor_per_second: floor_per_second? })
 }

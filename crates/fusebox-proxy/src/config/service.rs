@@ -1,10 +1,12 @@
 //! `[[service]]` and `[[service.route]]`: what is protected, and which calls reach it.
 
+use super::balancer::{self, Home};
 use super::chain::Policies;
-use super::keys::{BALANCER, MATCH, ROUTE, SERVICE};
-use super::plan::{Match, Route, Service};
+use super::fallback::Surroundings;
+use super::keys::{MATCH, ROUTE, SERVICE};
+use super::plan::{Endpoint, Match, Route, Service};
 use super::reader::{Entry, Table};
-use super::{endpoint, policies};
+use super::{connections, endpoint, health, policies};
 use std::cmp::Reverse;
 use std::net::SocketAddr;
 
@@ -18,6 +20,7 @@ const HOST: &str = "a host's name without scheme, port or path, as \"pay.example
 /// nobody thought of.
 pub(super) fn read(top: &Table<'_>, listeners: &[SocketAddr]) -> (Vec<Service>, Vec<String>) {
     let mut taken = Taken::default();
+    let home = Home::of(top, &Home::default());
     let Some(entry) = top.entry("service") else {
         top.missing("service", SERVICES);
         return (Vec::new(), Vec::new());
@@ -26,8 +29,17 @@ pub(super) fn read(top: &Table<'_>, listeners: &[SocketAddr]) -> (Vec<Service>, 
     if list.is_empty() && entry.is_list() {
         entry.refuse(SERVICES);
     }
-    let services = list.iter().filter_map(|element| service(element, listeners, &mut taken)).collect();
+    let names: Vec<_> = list.iter().filter_map(|element| element.peek("name").map(str::to_owned)).collect();
+    let file = File { listeners, home, names };
+    let services = list.iter().filter_map(|element| service(element, &file, &mut taken)).collect();
     (services, taken.unbounded)
+}
+
+/// What a service has to know of the rest of the file.
+struct File<'f> {
+    listeners: &'f [SocketAddr],
+    home: Home,
+    names: Vec<String>,
 }
 
 /// Names and matches that are given away.
@@ -62,10 +74,12 @@ impl Taken {
     }
 }
 
-fn service(element: &Entry<'_>, listeners: &[SocketAddr], taken: &mut Taken) -> Option<Service> {
+fn service(element: &Entry<'_>, file: &File<'_>, taken: &mut Taken) -> Option<Service> {
     let table = element.table(&SERVICE, SERVICES)?;
-    let endpoints = endpoint::read(&table, listeners);
-    balancer(&table);
+    let endpoints = endpoint::read(&table, file.listeners);
+    let balancer = balancer::read(&table, &file.home, &endpoints);
+    let health = table.or("health", None, |e| e.off_or(health::read));
+    let max_connections = table.or("max_connections", None, |e| e.off_or(connections::read));
     if table.entry("name").is_none() {
         table.missing("name", NAME);
     }
@@ -80,12 +94,21 @@ fn service(element: &Entry<'_>, listeners: &[SocketAddr], taken: &mut Taken) -> 
     if let Some(matches) = &matches {
         taken.matches(&table, matches, &name);
     }
-    let policies = policies::read(&table, &name, None);
+    let ours = balancer.as_ref().and_then(|balancer| balancer.config().region.clone());
+    let elsewhere =
+        |e: &Endpoint| ours.is_some() && e.region.is_some() && e.region.as_deref() != ours.as_deref();
+    let elsewhere = endpoints.iter().any(elsewhere);
+    let around = Surroundings { service: &name, services: &file.names, elsewhere };
+    let policies = policies::read(&table, &name, None, &around);
+    let policies = policies.zip(balancer).map(|(policies, balancer)| {
+        let (health, max_connections) = (health.flatten(), max_connections.flatten());
+        Policies { balancer, health, max_connections, ..policies }
+    });
     let mut routes = Vec::new();
     for element in
         table.entry("route").and_then(|e| e.list("tables, as [[service.route]]")).unwrap_or_default()
     {
-        routes.extend(route(&element, &name, matches.as_ref(), policies.as_ref(), taken));
+        routes.extend(route(&element, &around, matches.as_ref(), policies.as_ref(), taken));
     }
     routes.push(Route { name: name.clone(), matches: matches?, policies: policies? });
     routes.sort_by_key(|route| Reverse(route.matches.specificity()));
@@ -94,12 +117,13 @@ fn service(element: &Entry<'_>, listeners: &[SocketAddr], taken: &mut Taken) -> 
 
 fn route(
     element: &Entry<'_>,
-    service: &str,
+    around: &Surroundings<'_>,
     outer: Option<&Match>,
     inherited: Option<&Policies>,
     taken: &mut Taken,
 ) -> Option<Route> {
     let table = element.table(&ROUTE, "tables, as [[service.route]]")?;
+    let service = around.service;
     let own_name = table.entry("name").map(|e| name(&e));
     let matches = match table.entry("match") {
         Some(e) => matches(&e, outer),
@@ -115,7 +139,7 @@ fn route(
         (None, Some(matches)) => format!("{service}/{}", remainder(matches, prefix)),
         (None, None) => format!("{service}/route"),
     };
-    let policies = policies::read(&table, &name, inherited);
+    let policies = policies::read(&table, &name, inherited, around);
     let matches = matches?;
     // The name of a match written twice would be there twice as well: one error says it.
     if taken.matches(&table, &matches, &name) || named {
@@ -179,14 +203,4 @@ fn name(e: &Entry<'_>) -> Option<String> {
         return None;
     }
     Some(text.into())
-}
-
-/// There is one way to balance for now; the key is read so that a file can say so.
-fn balancer(service: &Table<'_>) {
-    let table = service.entry("balancer").and_then(|e| e.table(&BALANCER, "a table, as [service.balancer]"));
-    let Some(strategy) = table.and_then(|table| table.entry("strategy")) else { return };
-    let only = "\"round_robin\" (other strategies are not available yet in this version)";
-    if strategy.text(only).is_some_and(|name| name != "round_robin") {
-        strategy.refuse(only);
-    }
 }
