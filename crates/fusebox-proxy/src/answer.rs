@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::upload::ClientFault;
 use crate::wall;
 use bytes::Bytes;
-use fusebox::Rejected;
+use fusebox::{Reason, Rejected};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
@@ -23,6 +23,9 @@ use std::time::Duration;
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("fusebox-outcome");
 /// The `OUTCOME` of a rejection.
 pub(crate) const REJECTED: &str = "rejected";
+/// Whether the caller should try again; `no` where this layer has done what can be done.
+pub(crate) const RETRY: HeaderName = HeaderName::from_static("fusebox-retry");
+pub(crate) const NO: HeaderValue = HeaderValue::from_static("no");
 /// The circuit that the answer is about.
 const CIRCUIT: HeaderName = HeaderName::from_static("fusebox-circuit");
 /// Why, in a word.
@@ -91,6 +94,8 @@ impl Problem {
         headers.insert(CONTENT_TYPE, PROBLEM);
         if let Some(outcome) = self.outcome {
             headers.insert(OUTCOME, HeaderValue::from_static(outcome));
+            // One layer of a chain of calls retries: the one that is nearest to the failure.
+            headers.insert(RETRY, NO);
             headers.insert(REASON, HeaderValue::from_static(self.reason));
         }
         if let Some(Ok(circuit)) = self.circuit.map(|name| HeaderValue::from_str(&name)) {
@@ -124,12 +129,16 @@ pub(crate) fn rejected(session: &Rc<Session>, rejected: &Rejected) -> Response<R
         detail = format!("{detail}: {trip}");
     }
     let title = "The call was refused to protect the dependency";
+    let status = match rejected.reason {
+        Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
     Problem {
         reason: rejected.reason.as_str(),
         circuit: Some(rejected.circuit.clone()),
         outcome: Some(REJECTED),
         retry_after: rejected.retry_after,
-        ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, REJECTED, title, detail)
+        ..Problem::new(status, REJECTED, title, detail)
     }
     .into_response(session)
 }

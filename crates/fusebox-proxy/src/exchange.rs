@@ -1,5 +1,6 @@
 //! One attempt: a connection, the request out, the response's head in.
 
+use crate::asks;
 use crate::dial::NoConnection;
 use crate::hygiene;
 use crate::lane::Target;
@@ -77,6 +78,8 @@ pub(crate) struct Source {
     body: Option<Incoming>,
     /// The request can be made again.
     pub(crate) replayable: bool,
+    /// When the call must be over, as the endpoint is told.
+    pub(crate) ends: Time,
     /// Its head has been given away.
     spent: bool,
 }
@@ -94,6 +97,7 @@ impl Source {
             has_host: parts.headers.contains_key(http::header::HOST),
             headers: parts.headers,
             body,
+            ends: Time::NEVER,
             spent: false,
         }
     }
@@ -114,6 +118,7 @@ impl Source {
         *request.method_mut() = self.method.clone();
         *request.headers_mut() =
             if self.replayable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
+        asks::tell_deadline(request.headers_mut(), self.ends, session.now());
         if !self.has_host {
             request.headers_mut().insert(http::header::HOST, target.authority.clone());
         }

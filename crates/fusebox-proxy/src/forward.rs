@@ -1,6 +1,7 @@
 //! The proxy's driver: it does what a call's flow asks for.
 
 use crate::answer;
+use crate::asks;
 use crate::config::Fallback;
 use crate::exchange::{Fault, Head, Source, exchange};
 use crate::gate;
@@ -41,8 +42,17 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
         return answer::no_route(session);
     };
     let fuses = lane.fuses(request.headers());
+    let ask = lane.route.asks.ask(request.headers());
+    let told = asks::told_deadline(request.headers());
     let mut source = Source::of(request, session);
     let mut walk = Walk::new(session, &lane, fuses, source.replayable);
+    walk.flow.ask(ask);
+    if let Some(left) = told {
+        walk.flow.due_by(session.now() + left);
+    }
+    if lane.route.pipeline.queues() {
+        walk.waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    }
     let mut last = None;
     let finish = loop {
         match walk.next(session.now()) {
@@ -50,6 +60,8 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
                 walk.discard(last.take());
                 last = walk.attempt(attempt, &mut source).await;
             }
+            // Whatever wakes the connection may have brought the place that the call waits for.
+            Step::Wait(until) if walk.flow.is_queued() => session.until_woken(until).await,
             Step::Wait(until) => session.until(until).await,
             Step::Cancel(_) => last = None,
             Step::Finish(finish) => break finish,
@@ -64,6 +76,8 @@ struct Walk<'a> {
     lane: &'a Lane,
     fuses: Fuses,
     flow: Flow,
+    /// Wakes the connection; does nothing where nothing queues.
+    waker: Waker,
     /// Where the last attempt was made.
     endpoint: usize,
     /// How much of the time it took was the client's.
@@ -72,17 +86,19 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(session: &'a Rc<Session>, lane: &'a Lane, fuses: Fuses, replayable: bool) -> Self {
-        Walk { session, lane, fuses, flow: Flow::new(replayable), endpoint: 0, excused: Duration::ZERO }
+        let (flow, waker) = (Flow::new(replayable), Waker::noop().clone());
+        Walk { session, lane, fuses, flow, waker, endpoint: 0, excused: Duration::ZERO }
     }
 
     fn next(&mut self, now: Time) -> Step {
-        let cx = Cx { now, rng: &self.session.worker.rng, waker: Waker::noop() };
+        let cx = Cx { now, rng: &self.session.worker.rng, waker: &self.waker };
         self.flow.next(&self.lane.route.pipeline, &self.fuses, &cx)
     }
 
     /// Makes an attempt; `None` when its time was over first.
     async fn attempt(&mut self, attempt: Try, source: &mut Source) -> Option<Result<Head, Fault>> {
         self.endpoint = attempt.endpoint;
+        source.ends = self.flow.deadline();
         let session = self.session;
         let lane = self.lane;
         let idle = session.worker.limits.body_idle_timeout;
@@ -148,8 +164,9 @@ impl<'a> Walk<'a> {
                 }
                 let asked = head.response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 let asked = asked.map(wall::in_seconds);
+                let again = head.response.headers().get(answer::RETRY).is_none_or(|hint| hint != answer::NO);
                 match classify::http(status.as_u16(), asked.as_deref()).outcome {
-                    Outcome::Failure(kind) => failure(kind, source.replayable),
+                    Outcome::Failure(kind) => failure(kind, source.replayable && again),
                     _ => Verdict::SUCCESS,
                 }
             }
@@ -198,6 +215,9 @@ impl<'a> Walk<'a> {
     fn live(&mut self, head: Head) -> Response<Reply> {
         let (mut parts, incoming) = head.response.into_parts();
         hygiene::strip(&mut parts.headers);
+        if parts.status.is_server_error() && self.flow.attempts() > 1 {
+            parts.headers.insert(answer::RETRY, answer::NO);
+        }
         if let Some(tail) = self.flow.tail() {
             self.session.hold(tail, self.lane, self.fuses.clone());
         }
@@ -227,6 +247,6 @@ impl Drop for Walk<'_> {
 
 /// Whether it is another fusebox's refusal: nothing was wrong with that one.
 fn is_nested_rejection(head: &Head) -> bool {
-    head.response.status() == StatusCode::SERVICE_UNAVAILABLE
+    matches!(head.response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
         && head.response.headers().get(answer::OUTCOME).is_some_and(|outcome| outcome == answer::REJECTED)
 }

@@ -1,8 +1,9 @@
 //! Lanes: a route with everything a call on it needs, ready made.
 
+use crate::asks::Asks;
 use crate::config::{Endpoint, Fallback, Key, Match, Plan, Policies, Service};
 use fusebox::breaker::{Preset, Settings};
-use fusebox::pipeline::Pipeline;
+use fusebox::pipeline::{self, Pipeline};
 use fusebox::{CircuitBreaker, Registry};
 use fusebox_core::breaker;
 use fusebox_core::flow::Circuits;
@@ -23,10 +24,11 @@ pub(crate) struct Route {
     pub(crate) service: Arc<str>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) fallback: Option<Fallback>,
+    /// What is asked of a call on behalf of the policies that admit it.
+    pub(crate) asks: Asks,
     /// Whether 429 says nothing against the dependency.
     pub(crate) lenient: bool,
     pub(crate) endpoints: Vec<Target>,
-    settings: Arc<Settings>,
     key: Option<Key>,
     circuits: Vec<CircuitBreaker>,
     /// Where the circuits of each endpoint's keys are.
@@ -43,6 +45,8 @@ pub(crate) struct Target {
     pub(crate) authority: HeaderValue,
     /// The circuit's name, without a key.
     circuit: String,
+    /// The circuit's settings: another region has more time.
+    settings: Arc<Settings>,
 }
 
 /// The circuits before a call's endpoints.
@@ -75,7 +79,8 @@ impl Routes {
         let mut authorities: Vec<String> = Vec::new();
         let mut routes = Vec::new();
         for service in &plan.services {
-            for route in &service.routes {
+            let pipelines = service.pipelines(registry.clock().now());
+            for (route, stages) in service.routes.iter().zip(pipelines) {
                 let targets = service.endpoints.iter().map(|endpoint| {
                     let known = authorities.iter().position(|known| *known == endpoint.authority);
                     let pool = known.unwrap_or_else(|| {
@@ -90,6 +95,7 @@ impl Routes {
                     &route.matches,
                     &route.policies,
                     targets,
+                    stages,
                     registry,
                 )));
             }
@@ -121,7 +127,8 @@ impl Target {
         let authority =
             HeaderValue::from_str(&endpoint.authority).unwrap_or(HeaderValue::from_static("localhost"));
         let circuit = policies.circuit_name(service, endpoint);
-        Target { endpoint: endpoint.clone(), pool, authority, circuit }
+        let settings = policies.breaker_for(endpoint);
+        Target { endpoint: endpoint.clone(), pool, authority, circuit, settings }
     }
 
     /// The URI to ask this endpoint for.
@@ -141,24 +148,26 @@ impl Route {
         matches: &Match,
         policies: &Policies,
         endpoints: Vec<Target>,
+        stages: pipeline::Config,
         registry: &Registry,
     ) -> Self {
-        let settings = policies.breaker.clone();
         let part = |at: &Target| registry.part(&format!("{}[other]", at.circuit), policies.max_circuits);
         let keyed = policies.breaker_key.iter().flat_map(|_| endpoints.iter().map(part)).collect();
         let name: Arc<str> = service.name.as_str().into();
         let circuits = match policies.breaker_key {
             Some(_) => Vec::new(),
-            None => endpoints.iter().map(|at| registry.circuit_of(&at.circuit, &name, &settings)).collect(),
+            None => {
+                endpoints.iter().map(|at| registry.circuit_of(&at.circuit, &name, &at.settings)).collect()
+            }
         };
         Route {
             matches: matches.clone(),
             service: name,
-            pipeline: Arc::new(Pipeline::new(policies.pipeline(&service.endpoints, registry.clock().now()))),
+            pipeline: Arc::new(Pipeline::new(stages)),
+            asks: Asks::of(policies),
             fallback: policies.fallback.clone(),
             lenient: policies.preset == Preset::Seed,
             endpoints,
-            settings,
             key: policies.breaker_key.clone(),
             circuits,
             keyed,
@@ -196,7 +205,7 @@ impl Lane {
         }
         let (key, route) = (&key[..end], &self.route);
         let circuit = |(at, part): (&Target, &Registry)| {
-            part.circuit_of(&format!("{}[{key}]", at.circuit), &route.service, &route.settings)
+            part.circuit_of(&format!("{}[{key}]", at.circuit), &route.service, &at.settings)
         };
         Fuses(route.endpoints.iter().zip(&route.keyed).map(circuit).collect())
     }

@@ -18,6 +18,7 @@
 mod admin;
 mod alarm;
 mod answer;
+mod asks;
 mod bind;
 pub mod config;
 mod dial;

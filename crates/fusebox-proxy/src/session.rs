@@ -176,6 +176,20 @@ impl Session {
         .await;
     }
 
+    /// Waits until `due`, or until anything wakes the connection.
+    pub(crate) async fn until_woken(&self, due: Time) {
+        let mut asked = false;
+        poll_fn(|_| {
+            self.due.set(due);
+            if std::mem::replace(&mut asked, true) || self.now() >= due {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
     /// The verdict on the body that begins now is open.
     pub(crate) fn hold(&self, tail: Tail, lane: &Lane, fuses: Fuses) {
         *self.tail.borrow_mut() = Some((tail, lane.route.clone(), fuses));

@@ -69,8 +69,10 @@ impl Flow {
             }
             Stage::Breaker if self.branch(side).anyway => self.branch(side).longest = 0,
             Stage::Breaker => {
+                let key = self.ask.key;
                 let branch = self.branch(side);
-                match circuits.circuit(branch.endpoint).admit(cx.now) {
+                let circuit = circuits.circuit(branch.endpoint);
+                match if key == 0 { circuit.admit(cx.now) } else { circuit.admit_for(key, cx.now) } {
                     Ok(ticket) => branch.held = Some(Watched::by_driver(ticket)),
                     Err(rejection) => {
                         branch.at = At::Outward(Carried::Rejected(rejection));

@@ -1,16 +1,18 @@
 //! The plan as a person reads it: the chain of each route, in order, with what each stage does.
 
 use super::breaker::preset_name;
+use super::bulkhead;
+use super::chain::{BulkheadPlan, Counts, Limiter};
 use super::duration::show;
 use super::plan::{Endpoint, Key, Match, Plan, Route, Service};
 use super::retry::jitter_name;
 use super::spare::Fallback;
 use fusebox_core::Time;
 use fusebox_core::breaker::{
-    CancelCountsAs, Config, HalfOpen, SlowCountsAs, StreakReset, WaitStrategy, Window,
+    CancelCountsAs, Config, HalfOpen, RunMode, SlowCountsAs, StreakReset, WaitStrategy, Window,
 };
 use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
-use fusebox_core::retry;
+use fusebox_core::{limiter, retry};
 use http::header::CONTENT_TYPE;
 use std::fmt::{self, Write};
 
@@ -19,7 +21,7 @@ const WIDTH: usize = 100;
 /// A space at which a line is not broken.
 const HARD_SPACE: char = '\u{a0}';
 /// Where a stage's text begins.
-const INDENT: usize = 12;
+const INDENT: usize = 14;
 
 impl Plan {
     /// The chain of each service and route, in order, with the settings of each stage, then the warnings.
@@ -85,7 +87,8 @@ impl Page {
                     policies.fallback.iter().for_each(|fallback| self.stage("Fallback", &answer(fallback)));
                 }
                 Stage::Pick(balancer) => {
-                    self.stage("Balancer", &format!("round robin over {} endpoints", balancer.endpoints()));
+                    let strategy = balancer.settings().config().strategy.as_str().replace('_', " ");
+                    self.stage("Balancer", &format!("{strategy} over {} endpoints", balancer.endpoints()));
                 }
                 Stage::Breaker => self.breaker(service, route),
                 Stage::Retry { settings, .. } => self.stage("Retry", &attempts(settings.config())),
@@ -96,6 +99,23 @@ impl Page {
                 Stage::Timeout(_) => {
                     let end = policies.call_timeout.map(show).unwrap_or_default();
                     self.stage("Timeout", &format!("{end} for one attempt"));
+                }
+                Stage::AdaptiveTimeout(_) => {
+                    let most = policies.call_timeout.map(show).unwrap_or_default();
+                    self.stage(
+                        "Timeout",
+                        &format!("worked out from the latest attempts, {most} at the most"),
+                    );
+                }
+                Stage::RateLimiter(_) => {
+                    policies.rate_limiter.iter().for_each(|plan| self.stage("RateLimiter", &quota(plan)));
+                }
+                Stage::Throttle(_) => self.stage(
+                    "Throttle",
+                    "sends fewer calls while the endpoints refuse many, the least important fewest",
+                ),
+                Stage::Bulkhead(_) => {
+                    policies.bulkhead.iter().for_each(|plan| self.stage("Bulkhead", &places(plan)));
                 }
                 other => self.stage(other.name(), "on"),
             }
@@ -120,6 +140,15 @@ impl Page {
         }
         self.stage("", &format!("stays open {}; {}", wait(config), streak(config)));
         self.stage("", &probes(config, &show(settings.probe_lease())));
+        if let Some(ramp) = config.recovery_ramp {
+            let (from, over) = (ramp.from * 100.0, show(ramp.over));
+            self.stage("", &format!("closed again, it lets {from} % through, and all after {over}"));
+        }
+        if config.mode == RunMode::Shadow {
+            self.stage("", "shadow: it measures and reports, and refuses nothing");
+        } else if config.enforcement < 1.0 {
+            self.stage("", &format!("enforced for {} % of the calls", config.enforcement * 100.0));
+        }
         if config.cancel_counts_as == CancelCountsAs::Failure {
             self.stage("", "a cancelled call counts as failed");
         }
@@ -229,4 +258,48 @@ fn probes(config: &Config, lease: &str) -> String {
 
 fn percent(share: f64) -> String {
     format!("{}{HARD_SPACE}%", (share * 1_000_000.0).round() / 10_000.0)
+}
+
+/// What a quota allows.
+fn quota(plan: &Limiter) -> String {
+    let limiter::Config { permits, per, burst, max_wait, .. } = *plan.settings.config();
+    let whose = match &plan.key {
+        Some(Key::Header(name)) => format!(" for each value of {name}"),
+        None => String::new(),
+    };
+    let over = if max_wait.is_zero() {
+        "more are refused".into()
+    } else {
+        format!("more wait up to {} for their turn", show(max_wait))
+    };
+    format!("{permits} calls in {}{whose}, up to {burst} at once; {over}", show(per))
+}
+
+/// How many may be under way, and who waits.
+fn places(plan: &BulkheadPlan) -> String {
+    let config = plan.settings.config();
+    let unit = match plan.counts {
+        Counts::Calls => "calls",
+        Counts::Bytes => "bytes of request bodies",
+    };
+    let mut text = match plan.adaptive {
+        Some(_) => format!(
+            "as many {unit} at once as latency or refusals show to be right, up to {}",
+            config.max_concurrent
+        ),
+        None => format!("{} {unit} at once", config.max_concurrent),
+    };
+    if config.max_queue == 0 || config.max_wait.is_zero() {
+        text.push_str("; more are refused");
+    } else {
+        let order = bulkhead::order_name(config.order);
+        let _ = write!(text, "; {} more wait up to {}, {order}", config.max_queue, show(config.max_wait));
+    }
+    if let (Some(Key::Header(name)), Some(_)) = (&plan.key, config.max_per_key) {
+        let _ = write!(text, "; no value of {name} has them all");
+    }
+    if config.shares != [1.0; 4] {
+        text.push_str("; the least important calls are shed first");
+    }
+    text
 }

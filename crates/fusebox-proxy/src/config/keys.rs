@@ -33,54 +33,52 @@ pub const LIMITS: Keys = keys(
     ],
 );
 /// `[[service]]`
-pub const SERVICE: Keys = keys(
-    "service",
-    &[
-        "name",
-        "match",
-        "endpoints",
-        "region",
-        "zone",
-        "order",
-        "fallback",
-        "rate_limiter",
-        "balancer",
-        "health",
-        "deadline",
-        "throttle",
-        "bulkhead",
-        "priority",
-        "breaker",
-        "retry",
-        "max_replay_bytes",
-        "idempotency_key",
-        "hedge",
-        "max_connections",
-        "call_timeout",
-        "route",
-    ],
-);
+pub const SERVICE: Keys = Keys {
+    later: &["health", "hedge", "max_connections", "max_replay_bytes", "idempotency_key"],
+    ..keys(
+        "service",
+        &[
+            "name",
+            "match",
+            "endpoints",
+            "region",
+            "zone",
+            "order",
+            "fallback",
+            "rate_limiter",
+            "balancer",
+            "deadline",
+            "throttle",
+            "bulkhead",
+            "priority",
+            "breaker",
+            "retry",
+            "call_timeout",
+            "route",
+        ],
+    )
+};
 /// `[[service.route]]`
-pub const ROUTE: Keys = keys(
-    "service.route",
-    &[
-        "name",
-        "match",
-        "order",
-        "fallback",
-        "rate_limiter",
-        "deadline",
-        "throttle",
-        "bulkhead",
-        "priority",
-        "breaker",
-        "retry",
-        "max_replay_bytes",
-        "idempotency_key",
-        "hedge",
-        "call_timeout",
-    ],
-);
+pub const ROUTE: Keys = Keys {
+    later: &["hedge", "max_replay_bytes", "idempotency_key"],
+    ..keys(
+        "service.route",
+        &[
+            "name",
+            "match",
+            "order",
+            "fallback",
+            "rate_limiter",
+            "deadline",
+            "throttle",
+            "bulkhead",
+            "priority",
+            "breaker",
+            "retry",
+            "call_timeout",
+        ],
+    )
+};
 /// `match = { .. }`
 pub const MATCH: Keys =
     Keys { later: &["header", "headers", "method"], ..keys("service.match", &["host", "path_prefix"]) };
@@ -209,20 +207,20 @@ pub const CALL_TIMEOUT: Keys =
     keys("service.call_timeout", &["percentile", "factor", "min", "max", "start", "minimum_calls"]);
 /// `[service.fallback]`
 pub const FALLBACK: Keys = Keys {
-    later: &["queue"],
-    ..keys("service.fallback", &["on", "list", "cached", "service", "region", "status", "headers", "body"])
+    later: &["queue", "list", "cached", "service", "region"],
+    ..keys("service.fallback", &["on", "status", "headers", "body"])
 };
 /// `fallback = [{ .. }]`
 pub const ITEM: Keys = Keys {
-    later: &["queue"],
-    ..keys("service.fallback.list", &["cached", "service", "region", "status", "headers", "body"])
+    later: &["queue", "cached", "service", "region"],
+    ..keys("service.fallback.list", &["status", "headers", "body"])
 };
 /// `cached = { .. }`
 pub const CACHED: Keys =
     keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 36] = [
+pub const ALL: [&Keys; 29] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -233,7 +231,6 @@ pub const ALL: [&Keys; 36] = [
     &RATE_LIMITER,
     &BALANCER,
     &OUTLIERS,
-    &HEALTH,
     &THROTTLE,
     &BULKHEAD,
     &SHARES,
@@ -250,14 +247,8 @@ pub const ALL: [&Keys; 36] = [
     &RETRY,
     &BACKOFF,
     &BUDGET,
-    &HEDGE,
-    &AFTER,
-    &HEDGE_BUDGET,
-    &MAX_CONNECTIONS,
     &CALL_TIMEOUT,
     &FALLBACK,
-    &ITEM,
-    &CACHED,
     &ROUTE,
 ];
 

@@ -8,6 +8,7 @@ mod good_path;
 mod headers;
 mod limits;
 mod operators;
+mod policies;
 mod retries;
 mod shutdown;
 mod smuggling;
