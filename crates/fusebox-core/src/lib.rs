@@ -34,6 +34,7 @@ pub mod registry;
 pub mod rejection;
 pub mod retry;
 mod rng;
+pub mod scope;
 mod sync;
 pub mod throttle;
 mod time;

@@ -73,7 +73,10 @@ fn shorter_outages_are_learned_too() {
     let mut world = World::new(secs(3), 0.0, 1);
     (0..10).for_each(|_| drop(world.outage(secs(40))));
     let first_good: Vec<_> = (0..4).map(|_| *world.outage(secs(10)).last().expect("probed")).collect();
-    assert!(first_good[3] < secs(20), "found early before it is learned: {first_good:?}");
+    assert!(
+        first_good[1..].iter().all(|at| *at < secs(20)),
+        "found early before it is learned: {first_good:?}"
+    );
     (0..16).for_each(|_| drop(world.outage(secs(10))));
     let learned = world.learned();
     assert!((secs(8)..=secs(12)).contains(&learned), "{learned:?}");
