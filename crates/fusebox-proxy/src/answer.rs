@@ -23,15 +23,16 @@ use std::time::Duration;
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("fusebox-outcome");
 /// The `OUTCOME` of a rejection.
 pub(crate) const REJECTED: &str = "rejected";
-/// Whether the caller should try again; `no` where this layer has done what can be done.
-pub(crate) const RETRY: HeaderName = HeaderName::from_static("fusebox-retry");
-pub(crate) const NO: HeaderValue = HeaderValue::from_static("no");
 /// The circuit that the answer is about.
 const CIRCUIT: HeaderName = HeaderName::from_static("fusebox-circuit");
 /// Why, in a word.
 const REASON: HeaderName = HeaderName::from_static("fusebox-reason");
-/// Where an answer came from, when it was not the dependency.
+/// Where an answer came from.
 const SOURCE: HeaderName = HeaderName::from_static("fusebox-source");
+/// The `SOURCE` of the dependency's own answers.
+pub(crate) const LIVE: &str = "live";
+/// Which policy refused.
+const POLICY: HeaderName = HeaderName::from_static("fusebox-policy");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A problem, as RFC 9457 has it.
@@ -43,6 +44,8 @@ struct Problem {
     detail: String,
     reason: &'static str,
     circuit: Option<Arc<str>>,
+    /// The policy that refused.
+    policy: Option<&'static str>,
     /// `fusebox-outcome`, where a dependency was involved.
     outcome: Option<&'static str>,
     retry_after: Option<Duration>,
@@ -60,6 +63,7 @@ impl Problem {
             detail,
             reason: kind,
             circuit: None,
+            policy: None,
             outcome: None,
             retry_after: None,
             close: false,
@@ -78,6 +82,9 @@ impl Problem {
         say("status", self.status.as_u16().into());
         say("detail", self.detail.into());
         say("reason", self.reason.into());
+        if let Some(policy) = self.policy {
+            say("policy", policy.into());
+        }
         if let Some(circuit) = &self.circuit {
             say("circuit", Value::from(&**circuit));
         }
@@ -94,9 +101,10 @@ impl Problem {
         headers.insert(CONTENT_TYPE, PROBLEM);
         if let Some(outcome) = self.outcome {
             headers.insert(OUTCOME, HeaderValue::from_static(outcome));
-            // One layer of a chain of calls retries: the one that is nearest to the failure.
-            headers.insert(RETRY, NO);
             headers.insert(REASON, HeaderValue::from_static(self.reason));
+        }
+        if let Some(policy) = self.policy {
+            headers.insert(POLICY, HeaderValue::from_static(policy));
         }
         if let Some(Ok(circuit)) = self.circuit.map(|name| HeaderValue::from_str(&name)) {
             headers.insert(CIRCUIT, circuit);
@@ -124,23 +132,38 @@ fn whole_seconds(span: Duration) -> u64 {
 
 /// A policy refused the call.
 pub(crate) fn rejected(session: &Rc<Session>, rejected: &Rejected) -> Response<Reply> {
-    let mut detail = rejected.reason.to_string();
-    if let Some(trip) = &rejected.trip {
+    let reason = rejected.reason;
+    let mut detail = reason.to_string();
+    if let Some(trip) = rejected.trip.as_ref().filter(|_| reason.is_breaker()) {
         detail = format!("{detail}: {trip}");
     }
-    let title = "The call was refused to protect the dependency";
-    let status = match rejected.reason {
-        Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+    let (policy, status) = match reason {
+        Reason::RateLimited => ("rate_limiter", StatusCode::TOO_MANY_REQUESTS),
+        Reason::BulkheadFull | Reason::BulkheadTimeout | Reason::Shed | Reason::KeyFull => {
+            ("bulkhead", StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Reason::Throttled => ("throttle", StatusCode::SERVICE_UNAVAILABLE),
+        Reason::NoEndpoint | Reason::FleetOut => ("balancer", StatusCode::SERVICE_UNAVAILABLE),
+        _ => ("breaker", StatusCode::SERVICE_UNAVAILABLE),
+    };
+    let title = match reason {
+        Reason::RateLimited => "The quota is used up",
+        _ => "The call was refused to protect the dependency",
     };
     Problem {
-        reason: rejected.reason.as_str(),
-        circuit: Some(rejected.circuit.clone()),
+        reason: reason.as_str(),
+        circuit: reason.is_breaker().then(|| rejected.circuit.clone()),
+        policy: Some(policy),
         outcome: Some(REJECTED),
         retry_after: rejected.retry_after,
         ..Problem::new(status, REJECTED, title, detail)
     }
     .into_response(session)
+}
+
+/// Says where an answer came from.
+pub(crate) fn say_source(response: &mut Response<Reply>, source: &'static str) {
+    response.headers_mut().insert(SOURCE, HeaderValue::from_static(source));
 }
 
 /// No attempt's answer came in time.

@@ -1,20 +1,19 @@
 //! One attempt: a connection, the request out, the response's head in.
 
-use crate::asks;
 use crate::dial::NoConnection;
-use crate::hygiene;
 use crate::lane::Target;
 use crate::link::Link;
 use crate::session::Session;
-use crate::upload::{ClientFault, Upload};
-use fusebox::Time;
+use crate::source::Source;
+use crate::upload::ClientFault;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, Response};
 use hyper::body::{Body, Incoming};
-use std::cell::Cell;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use tokio::net::TcpStream;
 
 /// Why an attempt has no response head.
 #[derive(Debug)]
@@ -68,86 +67,10 @@ impl Head {
     }
 }
 
-/// A client's request, from which an attempt's is made.
-pub(crate) struct Source {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    /// The client sent a `Host`.
-    has_host: bool,
-    body: Option<Incoming>,
-    /// The request can be made again.
-    pub(crate) replayable: bool,
-    /// When the call must be over, as the endpoint is told.
-    pub(crate) ends: Time,
-    /// Its head has been given away.
-    spent: bool,
-}
-
-impl Source {
-    /// The head is cleaned here, once for all attempts.
-    pub(crate) fn of(request: Request<Incoming>, session: &Session) -> Self {
-        let (mut parts, body) = request.into_parts();
-        hygiene::to_upstream(&mut parts.headers, &session.client);
-        let body = (!body.is_end_stream()).then_some(body);
-        Source {
-            replayable: parts.method.is_idempotent() && body.is_none(),
-            method: parts.method,
-            uri: parts.uri,
-            has_host: parts.headers.contains_key(http::header::HOST),
-            headers: parts.headers,
-            body,
-            ends: Time::NEVER,
-            spent: false,
-        }
-    }
-
-    /// Whether nothing of it has left yet, or nothing is lost when it leaves again.
-    pub(crate) fn is_whole(&self) -> bool {
-        !self.spent || self.replayable
-    }
-
-    fn request(&mut self, target: &Target, session: &Rc<Session>) -> Option<Request<Upload>> {
-        let body = match self.body.take() {
-            Some(body) => Upload::of(body, session.clone()),
-            None => Upload::none(session.clone()),
-        };
-        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-        let mut request = Request::new(body);
-        *request.uri_mut() = target.uri(&self.uri)?;
-        *request.method_mut() = self.method.clone();
-        *request.headers_mut() =
-            if self.replayable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
-        asks::tell_deadline(request.headers_mut(), self.ends, session.now());
-        if !self.has_host {
-            request.headers_mut().insert(http::header::HOST, target.authority.clone());
-        }
-        if chunked {
-            // Unasked, hyper sends a GET or a HEAD without its body.
-            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        self.spent = true;
-        Some(request)
-    }
-
-    /// Takes back what never left.
-    fn restore(&mut self, request: Request<Upload>) {
-        let (parts, mut upload) = request.into_parts();
-        self.body = upload.take();
-        self.headers = parts.headers;
-        self.spent = false;
-    }
-}
-
-/// Makes an attempt at `target`. While it connects, `connect_by` says until when it may.
-pub(crate) async fn exchange(
-    session: &Rc<Session>,
-    target: &Target,
-    source: &mut Source,
-    connect_by: &Cell<Time>,
-) -> Result<Head, Fault> {
+/// Makes an attempt at `target`.
+pub(crate) async fn exchange(session: &Rc<Session>, target: &Target, source: &Source) -> Result<Head, Fault> {
     let worker = &session.worker;
-    if let Some(mut link) = worker.pool.take(target.pool, !source.replayable) {
+    if let Some(mut link) = worker.pool.take(target.pool, !source.is_replayable()) {
         let request = source.request(target, session).ok_or(Fault::Malformed)?;
         match link.ask(request).await {
             Ok(response) => return head(response, link),
@@ -162,13 +85,7 @@ pub(crate) async fn exchange(
             }
         }
     }
-    connect_by.set(worker.now() + worker.limits.connect_timeout);
-    let stream = worker.book.dial(&target.endpoint).await.map_err(|why| match why {
-        NoConnection::Unresolved => Fault::Unresolved,
-        NoConnection::Refused => Fault::Refused,
-        NoConnection::Exhausted => Fault::Exhausted,
-    })?;
-    connect_by.set(Time::NEVER);
+    let stream = dial(session, target).await?;
     let over = Link::over(stream, worker.limits.max_header_bytes).await;
     let mut link = over.map_err(|error| fault(session, &error))?;
     let request = source.request(target, session).ok_or(Fault::Malformed)?;
@@ -176,6 +93,25 @@ pub(crate) async fn exchange(
         Ok(response) => head(response, link),
         Err(broken) => Err(fault(session, &broken.error)),
     }
+}
+
+async fn dial(session: &Session, target: &Target) -> Result<TcpStream, Fault> {
+    let worker = &session.worker;
+    let connect_by = worker.now() + worker.limits.connect_timeout;
+    let mut dialled = pin!(worker.book.dial(&target.endpoint));
+    poll_fn(|cx| match dialled.as_mut().poll(cx) {
+        Poll::Ready(dialled) => Poll::Ready(dialled.map_err(|why| match why {
+            NoConnection::Unresolved => Fault::Unresolved,
+            NoConnection::Refused => Fault::Refused,
+            NoConnection::Exhausted => Fault::Exhausted,
+        })),
+        Poll::Pending if session.now() >= connect_by => Poll::Ready(Err(Fault::ConnectTimeout)),
+        Poll::Pending => {
+            session.wake_by(connect_by);
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 fn head(response: Response<Incoming>, link: Link) -> Result<Head, Fault> {

@@ -1,14 +1,15 @@
 //! Lanes: a route with everything a call on it needs, ready made.
 
-use crate::asks::Asks;
-use crate::config::{Endpoint, Fallback, Key, Match, Plan, Policies, Service};
+use crate::config::{self, Endpoint, Fallback, Key, Match, Policies, Service};
+use crate::wire::Asking;
 use fusebox::breaker::{Preset, Settings};
 use fusebox::pipeline::{self, Pipeline};
 use fusebox::{CircuitBreaker, Registry};
 use fusebox_core::breaker;
 use fusebox_core::flow::Circuits;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use std::borrow::Cow;
+use std::collections::hash_map::RandomState;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,8 +25,12 @@ pub(crate) struct Route {
     pub(crate) service: Arc<str>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) fallback: Option<Fallback>,
-    /// What is asked of a call on behalf of the policies that admit it.
-    pub(crate) asks: Asks,
+    /// What its calls say of themselves.
+    pub(crate) asking: Asking,
+    /// Bytes of a request's body that are kept for a further attempt.
+    pub(crate) max_replay_bytes: usize,
+    /// The header that makes any call safe to repeat.
+    pub(crate) idempotency_key: HeaderName,
     /// Whether 429 says nothing against the dependency.
     pub(crate) lenient: bool,
     pub(crate) endpoints: Vec<Target>,
@@ -45,7 +50,7 @@ pub(crate) struct Target {
     pub(crate) authority: HeaderValue,
     /// The circuit's name, without a key.
     circuit: String,
-    /// The circuit's settings: another region has more time.
+    /// Its circuits'.
     settings: Arc<Settings>,
 }
 
@@ -65,65 +70,8 @@ impl Circuits for Fuses {
     }
 }
 
-/// Everything the plan protects, most specific route first.
-#[derive(Debug)]
-pub(crate) struct Routes {
-    pub(crate) routes: Vec<Arc<Route>>,
-    /// Distinct authorities.
-    pub(crate) pools: usize,
-}
-
-impl Routes {
-    /// Makes the routes of `plan` and their circuits.
-    pub(crate) fn new(plan: &Plan, registry: &Registry) -> Self {
-        let mut authorities: Vec<String> = Vec::new();
-        let mut routes = Vec::new();
-        for service in &plan.services {
-            let pipelines = service.pipelines(registry.clock().now());
-            for (route, stages) in service.routes.iter().zip(pipelines) {
-                let targets = service.endpoints.iter().map(|endpoint| {
-                    let known = authorities.iter().position(|known| *known == endpoint.authority);
-                    let pool = known.unwrap_or_else(|| {
-                        authorities.push(endpoint.authority.clone());
-                        authorities.len() - 1
-                    });
-                    Target::new(service, &route.policies, endpoint, pool)
-                });
-                let targets = targets.collect();
-                routes.push(Arc::new(Route::new(
-                    service,
-                    &route.matches,
-                    &route.policies,
-                    targets,
-                    stages,
-                    registry,
-                )));
-            }
-        }
-        routes.sort_by_key(|route| std::cmp::Reverse(route.matches.specificity()));
-        Routes { routes, pools: authorities.len() }
-    }
-
-    /// The pipelines, by service.
-    pub(crate) fn pipelines(&self) -> Vec<(String, Arc<Pipeline>)> {
-        self.routes.iter().map(|route| (route.service.to_string(), route.pipeline.clone())).collect()
-    }
-
-    /// How many circuits the plan can come to.
-    pub(crate) fn most_circuits(plan: &Plan) -> usize {
-        let routes = plan.services.iter().flat_map(|service| {
-            service.routes.iter().map(|route| match route.policies.breaker_key {
-                // Each endpoint's keys are in a part of their own.
-                Some(_) => 0,
-                None => service.endpoints.len(),
-            })
-        });
-        routes.sum()
-    }
-}
-
 impl Target {
-    fn new(service: &Service, policies: &Policies, endpoint: &Endpoint, pool: usize) -> Self {
+    pub(crate) fn new(service: &Service, policies: &Policies, endpoint: &Endpoint, pool: usize) -> Self {
         let authority =
             HeaderValue::from_str(&endpoint.authority).unwrap_or(HeaderValue::from_static("localhost"));
         let circuit = policies.circuit_name(service, endpoint);
@@ -143,34 +91,35 @@ impl Target {
 }
 
 impl Route {
-    fn new(
-        service: &Service,
-        matches: &Match,
-        policies: &Policies,
+    pub(crate) fn new(
+        (service, plan): (&Service, &config::Route),
         endpoints: Vec<Target>,
-        stages: pipeline::Config,
+        pipeline: pipeline::Config,
         registry: &Registry,
+        hash: &RandomState,
     ) -> Self {
+        let policies = &plan.policies;
         let part = |at: &Target| registry.part(&format!("{}[other]", at.circuit), policies.max_circuits);
         let keyed = policies.breaker_key.iter().flat_map(|_| endpoints.iter().map(part)).collect();
         let name: Arc<str> = service.name.as_str().into();
+        let circuit = |at: &Target| registry.circuit_of(&at.circuit, &name, &at.settings);
         let circuits = match policies.breaker_key {
             Some(_) => Vec::new(),
-            None => {
-                endpoints.iter().map(|at| registry.circuit_of(&at.circuit, &name, &at.settings)).collect()
-            }
+            None => endpoints.iter().map(circuit).collect(),
         };
         Route {
-            matches: matches.clone(),
-            service: name,
-            pipeline: Arc::new(Pipeline::new(stages)),
-            asks: Asks::of(policies),
+            matches: plan.matches.clone(),
+            pipeline: Arc::new(Pipeline::new(pipeline)),
             fallback: policies.fallback.clone(),
+            asking: Asking::of(policies, hash),
+            max_replay_bytes: policies.max_replay_bytes,
+            idempotency_key: policies.idempotency_key.clone(),
             lenient: policies.preset == Preset::Seed,
             endpoints,
             key: policies.breaker_key.clone(),
             circuits,
             keyed,
+            service: name,
         }
     }
 }

@@ -7,7 +7,9 @@
 //! session   one client's connection, its task and its one timer
 //! gate      may this request go further?
 //! lane      which route, which endpoints, which circuits
-//! forward   the call's flow: attempt, wait, finish
+//! forward   what the call says of itself, and which answer it gets
+//! walk      the call's flow: attempt, wait, finish               verdict  what an attempt says of its endpoint
+//! source    the client's request, to be made more than once
 //! exchange  one attempt: pool or dial, request out, head in     upload   the request's body
 //! reply     the response's body, with the verdict still open
 //! answer    what fusebox says itself
@@ -18,7 +20,6 @@
 mod admin;
 mod alarm;
 mod answer;
-mod asks;
 mod bind;
 pub mod config;
 mod dial;
@@ -27,6 +28,7 @@ mod forward;
 mod gate;
 mod guests;
 mod hygiene;
+mod intake;
 mod journal;
 mod lane;
 mod link;
@@ -34,10 +36,15 @@ mod pool;
 mod proxy;
 mod raw;
 mod reply;
+mod routes;
 mod session;
 mod socket;
+mod source;
 mod upload;
+mod verdict;
+mod walk;
 mod wall;
+mod wire;
 mod worker;
 
 pub use bind::StartError;

@@ -4,7 +4,7 @@ use crate::admin;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
 use crate::journal::{Journal, Sink};
-use crate::lane::Routes;
+use crate::routes::Routes;
 use crate::worker::{self, Shared};
 use fusebox::{Clock, Registry};
 use fusebox_admin::Admin;

@@ -167,27 +167,9 @@ impl Session {
         self.due.set(due);
     }
 
-    /// Waits until `due`.
-    pub(crate) async fn until(&self, due: Time) {
-        poll_fn(|_| {
-            self.due.set(due);
-            if self.now() >= due { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
-
-    /// Waits until `due`, or until anything wakes the connection.
-    pub(crate) async fn until_woken(&self, due: Time) {
-        let mut asked = false;
-        poll_fn(|_| {
-            self.due.set(due);
-            if std::mem::replace(&mut asked, true) || self.now() >= due {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+    /// Asks to be polled at `due` at the latest.
+    pub(crate) fn wake_by(&self, due: Time) {
+        self.due.set(self.due.get().min(due));
     }
 
     /// The verdict on the body that begins now is open.

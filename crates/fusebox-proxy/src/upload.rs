@@ -2,11 +2,11 @@
 //!
 //! What goes wrong with it is the client's doing and must never speak against the endpoint; so is the time it takes.
 
+use crate::intake::Intake;
 use crate::session::Session;
 use bytes::Bytes;
 use fusebox::Time;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -59,30 +59,36 @@ impl Progress {
         self.starved.get().saturating_add(present)
     }
 
-    fn fed(&self, now: Time) {
+    /// The endpoint would take more than the client has sent.
+    pub(crate) fn starves(&self, now: Time) {
+        if self.starved_since.get().is_none() {
+            self.starved_since.set(Some(now));
+        }
+    }
+
+    /// The client has sent more, or nobody waits for it any longer.
+    pub(crate) fn fed(&self, now: Time) {
         self.starved.set(self.starved(now));
         self.starved_since.set(None);
     }
+
+    /// All of it has been read, or all that ever will be.
+    pub(crate) fn finished(&self) {
+        self.unfinished.set(false);
+    }
 }
 
-/// A request's body as it goes out.
+/// A request's body as one attempt sends it.
 pub(crate) struct Upload {
-    incoming: Option<Incoming>,
+    intake: Option<Rc<Intake>>,
+    /// How much of it this attempt has had.
+    read: u64,
     session: Rc<Session>,
 }
 
 impl Upload {
-    pub(crate) fn of(incoming: Incoming, session: Rc<Session>) -> Self {
-        Upload { incoming: Some(incoming), session }
-    }
-
-    /// The body itself, if nothing of it has left.
-    pub(crate) fn take(&mut self) -> Option<Incoming> {
-        self.incoming.take()
-    }
-
-    pub(crate) fn none(session: Rc<Session>) -> Self {
-        Upload { incoming: None, session }
+    pub(crate) fn of(intake: Option<Rc<Intake>>, session: Rc<Session>) -> Self {
+        Upload { intake, read: 0, session }
     }
 }
 
@@ -95,39 +101,25 @@ impl Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
-        let progress = &this.session.upload;
-        let frame = Pin::new(&mut *incoming).poll_frame(cx);
-        match &frame {
-            Poll::Pending if progress.starved_since.get().is_none() => {
-                progress.starved_since.set(Some(this.session.now()));
-            }
-            Poll::Pending => {}
-            Poll::Ready(frame) => {
-                progress.fed(this.session.now());
-                match frame {
-                    Some(Err(_)) => progress.fault.set(Some(ClientFault::Malformed)),
-                    Some(Ok(_)) if !incoming.is_end_stream() => {}
-                    _ => progress.unfinished.set(false),
-                }
-            }
+        match &this.intake {
+            Some(intake) => intake.poll(&mut this.read, cx, &this.session),
+            None => Poll::Ready(None),
         }
-        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+        self.intake.as_ref().is_none_or(|intake| intake.is_over(self.read))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        self.intake.as_ref().map_or(SizeHint::with_exact(0), |intake| intake.size_hint(self.read))
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         // Whatever became of the rest, nobody waits for the client any more.
-        if self.incoming.is_some() && self.session.upload.starved_since.get().is_some() {
+        if self.intake.is_some() && self.session.upload.starved_since.get().is_some() {
             self.session.upload.fed(self.session.now());
         }
     }

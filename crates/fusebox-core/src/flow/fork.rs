@@ -15,7 +15,8 @@ impl Flow {
             return false;
         };
         let probes = self.main.held.as_ref().is_some_and(|held| held.ticket().is_probe());
-        if self.hedge.is_some() || !self.main.is_calling() || probes || !hedge.withdraw(now) {
+        let may_fork = self.forkable && self.hedge.is_none() && self.main.is_calling() && !probes;
+        if !may_fork || !hedge.withdraw(now) {
             return false;
         }
         self.hedge = Some(self.main.beside(self.fork));

@@ -69,6 +69,8 @@ pub struct Cx<'a> {
 pub struct Flow {
     ask: Ask,
     replayable: bool,
+    /// A second attempt may go beside one in flight, as far as the driver knows.
+    forkable: bool,
     /// Whether it may wait for its turn or for a place.
     patient: bool,
     watching: Watching,
@@ -120,6 +122,7 @@ impl Flow {
         Flow {
             ask: Ask::default(),
             replayable,
+            forkable: true,
             patient: true,
             watching: Watching::Driver,
             walking: false,
@@ -168,6 +171,13 @@ impl Flow {
         self.deadline = self.deadline.min(at);
     }
 
+    /// What a driver has learnt of making the call more than once: whether it may be made `again`, and whether at this
+    /// moment a second attempt may go `beside` one in flight. A body that is still on its way from the caller lets no
+    /// other attempt go beside; one too large to be kept lets none follow. A call that began as not replayable is never hedged.
+    pub fn replays(&mut self, again: bool, beside: bool) {
+        (self.replayable, self.forkable) = (again, again && beside);
+    }
+
     /// The attempts in flight waited `span` for their own caller, who is slow to send the request: their clocks do not
     /// count that. The call's deadline does. A probe that has waited for its caller through most of its lease is none any
     /// more: it gives its place back, goes on, and says nothing of the dependency.
@@ -187,6 +197,11 @@ impl Flow {
     pub fn is_queued(&self) -> bool {
         let queued = |branch: &Branch| matches!(branch.at, At::Parked(_));
         queued(&self.main) || self.hedge.as_ref().is_some_and(queued)
+    }
+
+    /// The endpoint of the last attempt, or the one that was chosen for the next.
+    pub fn endpoint(&self) -> usize {
+        self.main.endpoint
     }
 
     /// Attempts begun so far, hedges included.

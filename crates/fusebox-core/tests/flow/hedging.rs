@@ -154,3 +154,21 @@ fn a_hedges_overload_is_not_worse_than_no_hedge() {
     let call = world.call(&[ok(60), overloaded(5, 1)]);
     assert_eq!((call.end(), call.ended(), call.calls.len()), (End::Result, 60, 2));
 }
+
+#[test]
+fn a_call_whose_body_is_still_coming_has_no_second_attempt_beside_it_and_one_that_is_gone_none_after_it() {
+    for order in ORDERS {
+        let world = Plan::new(order).hedge(20).timeout(50).attempts(2, 5).build();
+        let of = |again, beside| {
+            let mut flow = Flow::new(true);
+            flow.replays(again, beside);
+            flow
+        };
+        let mut call = world.begin_as(of(true, false), &[HANGS, ok(5)]);
+        world.finish(&mut call);
+        assert_eq!((call.end(), call.began()), (End::Result, vec![0, 55]), "after it, not beside it");
+        let mut call = world.begin_as(of(false, false), &[HANGS, ok(5)]);
+        world.finish(&mut call);
+        assert_eq!((call.end(), call.calls.len()), (End::TimedOut, 1));
+    }
+}

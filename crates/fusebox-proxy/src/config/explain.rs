@@ -11,6 +11,7 @@ use fusebox_core::Time;
 use fusebox_core::breaker::{
     CancelCountsAs, Config, HalfOpen, RunMode, SlowCountsAs, StreakReset, WaitStrategy, Window,
 };
+use fusebox_core::hedge::{self, After};
 use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
 use fusebox_core::{limiter, retry};
 use http::header::CONTENT_TYPE;
@@ -116,6 +117,9 @@ impl Page {
                 ),
                 Stage::Bulkhead(_) => {
                     policies.bulkhead.iter().for_each(|plan| self.stage("Bulkhead", &places(plan)));
+                }
+                Stage::Hedge(_) => {
+                    policies.hedge.iter().for_each(|hedge| self.stage("Hedge", &beside(hedge)))
                 }
                 other => self.stage(other.name(), "on"),
             }
@@ -273,6 +277,19 @@ fn quota(plan: &Limiter) -> String {
         format!("more wait up to {} for their turn", show(max_wait))
     };
     format!("{permits} calls in {}{whose}, up to {burst} at once; {over}", show(per))
+}
+
+/// When a second attempt goes beside a slow one.
+fn beside(settings: &hedge::Settings) -> String {
+    let hedge::Config { after, budget } = settings.config();
+    let after = match *after {
+        After::Fixed(after) => show(after),
+        After::Percentile { percentile: share, min, max, .. } => {
+            format!("as long as {} of the calls take, {} to {}", percent(share), show(min), show(max))
+        }
+    };
+    let shares = format!("{} of first tries + {}/s", percent(budget.ratio), budget.floor_per_second);
+    format!("a second attempt beside one that takes {after}, if it is safe to repeat; budget {shares}")
 }
 
 /// How many may be under way, and who waits.

@@ -34,10 +34,13 @@ pub const LIMITS: Keys = keys(
 );
 /// `[[service]]`
 pub const SERVICE: Keys = Keys {
-    later: &["health", "hedge", "max_connections", "max_replay_bytes", "idempotency_key"],
+    later: &["health", "max_connections"],
     ..keys(
         "service",
         &[
+            "hedge",
+            "max_replay_bytes",
+            "idempotency_key",
             "name",
             "match",
             "endpoints",
@@ -59,26 +62,26 @@ pub const SERVICE: Keys = Keys {
     )
 };
 /// `[[service.route]]`
-pub const ROUTE: Keys = Keys {
-    later: &["hedge", "max_replay_bytes", "idempotency_key"],
-    ..keys(
-        "service.route",
-        &[
-            "name",
-            "match",
-            "order",
-            "fallback",
-            "rate_limiter",
-            "deadline",
-            "throttle",
-            "bulkhead",
-            "priority",
-            "breaker",
-            "retry",
-            "call_timeout",
-        ],
-    )
-};
+pub const ROUTE: Keys = keys(
+    "service.route",
+    &[
+        "hedge",
+        "max_replay_bytes",
+        "idempotency_key",
+        "name",
+        "match",
+        "order",
+        "fallback",
+        "rate_limiter",
+        "deadline",
+        "throttle",
+        "bulkhead",
+        "priority",
+        "breaker",
+        "retry",
+        "call_timeout",
+    ],
+);
 /// `match = { .. }`
 pub const MATCH: Keys =
     Keys { later: &["header", "headers", "method"], ..keys("service.match", &["host", "path_prefix"]) };
@@ -220,7 +223,7 @@ pub const CACHED: Keys =
     keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 29] = [
+pub const ALL: [&Keys; 32] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -247,6 +250,9 @@ pub const ALL: [&Keys; 29] = [
     &RETRY,
     &BACKOFF,
     &BUDGET,
+    &HEDGE,
+    &AFTER,
+    &HEDGE_BUDGET,
     &CALL_TIMEOUT,
     &FALLBACK,
     &ROUTE,

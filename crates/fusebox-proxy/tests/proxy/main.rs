@@ -4,8 +4,10 @@
 mod broken_bodies;
 mod circuit;
 mod client_faults;
+mod deadlines;
 mod good_path;
 mod headers;
+mod hedging;
 mod limits;
 mod operators;
 mod policies;

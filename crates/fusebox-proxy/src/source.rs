@@ -1,0 +1,100 @@
+//! A client's request, from which the attempts' are made.
+
+use crate::hygiene;
+use crate::intake::Intake;
+use crate::lane::{Route, Target};
+use crate::session::Session;
+use crate::upload::Upload;
+use crate::wire;
+use fusebox::Time;
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use hyper::body::{Body, Incoming};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A client's request.
+pub(crate) struct Source {
+    method: Method,
+    uri: Uri,
+    headers: RefCell<HeaderMap>,
+    /// The client sent a `Host`.
+    has_host: bool,
+    body: Option<Rc<Intake>>,
+    /// Making it twice does no more than making it once.
+    repeatable: bool,
+    /// Its head has been given away.
+    spent: Cell<bool>,
+    /// When the call must be over.
+    deadline: Cell<Time>,
+}
+
+impl Source {
+    /// The head is cleaned here, once for all attempts.
+    pub(crate) fn of(request: Request<Incoming>, route: &Route, session: &Session) -> Self {
+        let (mut parts, body) = request.into_parts();
+        hygiene::to_upstream(&mut parts.headers, &session.client);
+        let repeatable = parts.method.is_idempotent() || parts.headers.contains_key(&route.idempotency_key);
+        let room = if repeatable { route.max_replay_bytes } else { 0 };
+        let body = (!body.is_end_stream()).then(|| Rc::new(Intake::of(body, room)));
+        Source {
+            repeatable,
+            method: parts.method,
+            uri: parts.uri,
+            has_host: parts.headers.contains_key(HOST),
+            headers: RefCell::new(parts.headers),
+            body,
+            spent: Cell::new(false),
+            deadline: Cell::new(Time::NEVER),
+        }
+    }
+
+    /// Whether the request can be made again after one that may have been obeyed.
+    pub(crate) fn is_replayable(&self) -> bool {
+        self.repeatable && self.body.as_ref().is_none_or(|body| body.is_kept())
+    }
+
+    /// Whether two attempts can be under way at once, each with the whole request.
+    pub(crate) fn is_there(&self) -> bool {
+        self.repeatable && self.body.as_ref().is_none_or(|body| body.is_there())
+    }
+
+    /// Whether nothing of it has left yet, or nothing is lost when it leaves again.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.spent.get() || self.is_replayable()
+    }
+
+    /// Attempts from now on are told that the call ends then.
+    pub(crate) fn due_by(&self, deadline: Time) {
+        self.deadline.set(deadline);
+    }
+
+    /// The request for an attempt; `None` if `target` cannot be asked for that.
+    pub(crate) fn request(&self, target: &Target, session: &Rc<Session>) -> Option<Request<Upload>> {
+        let body = Upload::of(self.body.clone(), session.clone());
+        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
+        let mut request = Request::new(body);
+        *request.uri_mut() = target.uri(&self.uri)?;
+        *request.method_mut() = self.method.clone();
+        let again = self.is_replayable();
+        *request.headers_mut() = if again { self.headers.borrow().clone() } else { self.headers.take() };
+        let headers = request.headers_mut();
+        if !self.has_host {
+            headers.insert(HOST, target.authority.clone());
+        }
+        if chunked {
+            // Unasked, hyper sends a GET or a HEAD without its body.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        wire::tell_deadline(headers, self.deadline.get(), session.now());
+        self.spent.set(true);
+        Some(request)
+    }
+
+    /// Takes back what never left.
+    pub(crate) fn restore(&self, request: Request<Upload>) {
+        let (parts, _) = request.into_parts();
+        *self.headers.borrow_mut() = parts.headers;
+        self.spent.set(false);
+    }
+}
