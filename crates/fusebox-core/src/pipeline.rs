@@ -4,6 +4,10 @@
 //! walks it inward and back out. Two orders have names; each is right for a different reason, and
 //! `docs/orders.md` says which to take when.
 
+mod snapshot;
+
+pub use snapshot::{PolicySnapshot, Snapshot, StageSnapshot};
+
 use crate::balancer::Balancer;
 use crate::bulkhead::Bulkhead;
 use crate::hedge::Hedge;
