@@ -11,12 +11,14 @@ fusebox admin
 
 /circuits         every circuit, JSON
 /circuits/{name}  one circuit, JSON; percent-encode the name
+/pipelines        each service's policies in order, JSON
 /metrics          Prometheus text format
 /healthz          200 while the process answers
 /readyz           200 when calls are taken, else 503
 ";
 
-const PATHS: [&str; 6] = ["/", "/circuits", "/circuits/{name}", "/metrics", "/healthz", "/readyz"];
+const PATHS: [&str; 7] =
+    ["/", "/circuits", "/circuits/{name}", "/pipelines", "/metrics", "/healthz", "/readyz"];
 
 /// An answer for a server to send.
 ///

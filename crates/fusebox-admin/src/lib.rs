@@ -24,6 +24,7 @@ mod answer;
 mod circuits;
 mod left_closed;
 mod metrics;
+mod pipelines;
 mod wall;
 
 pub use answer::Answer;
@@ -43,7 +44,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub struct Admin {
     registry: Registry,
     ready: Arc<AtomicBool>,
-    budgets: Arc<[(String, Arc<Pipeline>)]>,
+    pipelines: Arc<[(String, Arc<Pipeline>)]>,
     left_closed: LeftClosed,
     series: Arc<Series>,
 }
@@ -67,17 +68,17 @@ impl Admin {
         Admin {
             registry,
             ready: Arc::default(),
-            budgets: Arc::default(),
+            pipelines: Arc::default(),
             left_closed,
             series: Arc::default(),
         }
     }
 
-    /// Also answers about the retry budgets of these pipelines, each named by its service. Pipelines of the same service
-    /// are summed; those without a budget have nothing to tell.
+    /// Also answers about the policies of these pipelines, each named by its service. In the metrics, policies of the same
+    /// service are told together, and one that several pipelines share is counted once.
     #[must_use]
-    pub fn with_budgets(self, budgets: Vec<(String, Arc<Pipeline>)>) -> Admin {
-        Admin { budgets: budgets.into(), ..self }
+    pub fn with_pipelines(self, pipelines: Vec<(String, Arc<Pipeline>)>) -> Admin {
+        Admin { pipelines: pipelines.into(), ..self }
     }
 
     /// What `/readyz` says from now on, through this handle and its clones.
@@ -100,6 +101,7 @@ impl Admin {
             "/readyz" => Answer::text(503, "not ready\n"),
             "/metrics" => Answer::metrics(self.metrics()),
             "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.left_closed)),
+            "/pipelines" => Answer::json(200, &pipelines::all(&self.pipelines, self.registry.clock())),
             _ => match path.strip_prefix("/circuits/") {
                 Some(name) => self.circuit(name),
                 None => Problem::no_such_path(path).answer(),
@@ -119,6 +121,6 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.registry, &self.left_closed, &self.series, &self.budgets)
+        metrics::text(&self.registry, &self.left_closed, &self.series, &self.pipelines)
     }
 }

@@ -211,7 +211,7 @@ fn denied_retries_are_summed_by_service() {
     assert!(!scene.get("/metrics").body.contains("retry_budget"), "nobody asked");
     let name = |name: &str| name.to_owned();
     scene.admin =
-        scene.admin.with_budgets(vec![(name("pay"), one), (name("pay"), two), (name("plain"), plain)]);
+        scene.admin.with_pipelines(vec![(name("pay"), one), (name("pay"), two), (name("plain"), plain)]);
     assert_eq!(scene.sample(r#"retry_budget_denied_total{service="pay"}"#), 6.0);
     assert!(!scene.get("/metrics").body.contains(r#"service="plain""#));
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[test]
 fn the_process_is_alive_always_and_ready_when_it_says_so() {
     let scene = Scene::new(1);
-    let clone = scene.admin.clone().with_budgets(Vec::new());
+    let clone = scene.admin.clone().with_pipelines(Vec::new());
     let ready = || (scene.get("/healthz").status, scene.get("/readyz").status);
     assert_eq!(ready(), (200, 503));
     clone.ready(true);
@@ -23,7 +23,7 @@ fn the_index_names_every_path_and_each_answers() {
     scene.admin.ready(true);
     let index = scene.get("/");
     assert_eq!((index.status, index.content_type), (200, "text/plain; charset=utf-8"));
-    for path in ["/circuits", "/metrics", "/healthz", "/readyz"] {
+    for path in ["/circuits", "/pipelines", "/metrics", "/healthz", "/readyz"] {
         assert!(index.body.contains(path), "{path}");
         assert_eq!(scene.get(path).status, 200, "{path}");
         assert_eq!(scene.get(&format!("{path}?query")).status, 200, "{path}");

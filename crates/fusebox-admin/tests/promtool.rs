@@ -46,7 +46,7 @@ fn promtool_accepts_every_family_with_hostile_names_and_shared_series() {
     let _held: Vec<_> = (0..1_010).map(|i| scene.circuit(&format!("tenant-{i}"))).collect();
     let retry = Some(retry::Settings::default());
     let pipeline = Arc::new(Pipeline::new(pipeline::Config { retry, ..pipeline::Config::default() }));
-    scene.admin = scene.admin.with_budgets(vec![("a \"quoted\" service".into(), pipeline)]);
+    scene.admin = scene.admin.with_pipelines(vec![("a \"quoted\" service".into(), pipeline)]);
     let body = scene.get("/metrics").body;
     assert!(scene.sample("fusebox_metrics_capped") > 0.0 && body.contains("retry_budget_denied_total{"));
     check(&body);

@@ -105,7 +105,7 @@ impl Proxy {
         registry.start_timer();
         let operators = Admin::new(registry.clone());
         let routes = Arc::new(Routes::new(&plan, &registry));
-        let operators = operators.with_budgets(routes.pipelines());
+        let operators = operators.with_pipelines(routes.pipelines());
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
             routes,

@@ -1,5 +1,7 @@
 //! `/metrics`: every family once, every series from the start, every value read at the scrape.
 
+mod family;
+mod policies;
 mod row;
 mod series;
 mod text;
@@ -10,10 +12,8 @@ use crate::left_closed::LeftClosed;
 use crate::wall::Wall;
 use fusebox::breaker::{State, Totals};
 use fusebox::pipeline::Pipeline;
-use fusebox::retry::Budget;
 use fusebox::{Registry, Time};
 use row::{MODES, Row};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use text::Kind::{Counter, Gauge};
 use text::{Kind, Text};
@@ -22,7 +22,6 @@ const CALLS: &str = "Calls by result. Each settled call is a success, failure, i
     were not made; slow overlaps and is counted in addition.";
 const CHANGES: &str = "Changes from one state to another.";
 const OVERRIDE: &str = "1 while an operator holds the circuit in this mode.";
-const DENIED: &str = "Retries not made because the service's budget was spent.";
 const TURNED_AWAY: &str = "Look-ups that had to share one circuit because the registry was full.";
 const CAPPED: &str = "Circuits told under the name other, having no series of their own.";
 
@@ -46,7 +45,7 @@ pub(crate) fn text(
     registry: &Registry,
     left_closed: &LeftClosed,
     series: &Series,
-    budgets: &[(String, Arc<Pipeline>)],
+    pipelines: &[(String, Arc<Pipeline>)],
 ) -> String {
     let wall = Wall::read(registry.clock().now());
     let rows = registry.all().into_iter().map(|circuit| {
@@ -57,7 +56,7 @@ pub(crate) fn text(
     let (rows, capped) = series.seat(rows.collect());
     let mut text = Text::default();
     circuits(&mut text, &rows, &wall);
-    retries(&mut text, budgets);
+    policies::tell(&mut text, pipelines, wall.now());
     let mut single = |name, kind, help, value: u64| text.family(name, kind, help).sample(&[], value);
     single("fusebox_circuits_turned_away_total", Counter, TURNED_AWAY, registry.turned_away());
     single("fusebox_metrics_capped", Gauge, CAPPED, capped as u64);
@@ -131,17 +130,4 @@ fn changes() -> impl Iterator<Item = (State, State)> {
 fn next_probe(retry_at: Time, wall: &Wall) -> f64 {
     // To the millisecond: a finer reading would only repeat how two clocks were read one after the other.
     wall.date(retry_at).map_or(0.0, |date| date.as_millis() as f64 / 1_000.0)
-}
-
-fn retries(text: &mut Text, budgets: &[(String, Arc<Pipeline>)]) {
-    let mut denied = BTreeMap::<&str, u64>::new();
-    for (service, budget) in
-        budgets.iter().filter_map(|(name, pipeline)| Some((name, pipeline.retry_budget()?)))
-    {
-        *denied.entry(service).or_default() += Budget::denied(budget);
-    }
-    if !denied.is_empty() {
-        let mut family = text.family("retry_budget_denied_total", Counter, DENIED);
-        denied.into_iter().for_each(|(service, count)| family.sample(&[("service", service)], count));
-    }
 }
