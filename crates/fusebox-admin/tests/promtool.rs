@@ -2,8 +2,7 @@
 
 mod scene;
 
-use fusebox::pipeline::{self, Pipeline};
-use fusebox::retry;
+use fusebox::pipeline::Pipeline;
 use scene::{Scene, trip};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -44,10 +43,9 @@ fn promtool_accepts_every_family_with_hostile_names_and_shared_series() {
     }
     scene.wait(31);
     let _held: Vec<_> = (0..1_010).map(|i| scene.circuit(&format!("tenant-{i}"))).collect();
-    let retry = Some(retry::Settings::default());
-    let pipeline = Arc::new(Pipeline::new(pipeline::Config { retry, ..pipeline::Config::default() }));
+    let pipeline = Arc::new(Pipeline::new(scene.every_policy()));
     scene.admin = scene.admin.with_pipelines(vec![("a \"quoted\" service".into(), pipeline)]);
     let body = scene.get("/metrics").body;
-    assert!(scene.sample("fusebox_metrics_capped") > 0.0 && body.contains("retry_budget_denied_total{"));
+    assert!(scene.sample("fusebox_metrics_capped") > 0.0 && body.contains("balancer_picked_total{"));
     check(&body);
 }

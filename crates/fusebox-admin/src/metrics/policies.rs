@@ -233,7 +233,7 @@ const ADAPTIVE: &[Family<fusebox::adaptive::Snapshot>] = &[
     ),
     counter(
         "bulkhead_limit_probes_total",
-        "Times the limit was lowered to measure the latency without load.",
+        "Measurements of the latency without load, the first at the start.",
         |s| s.probes as f64,
     ),
 ];

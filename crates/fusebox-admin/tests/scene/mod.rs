@@ -1,11 +1,20 @@
 //! A registry in virtual time, and its admin.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use fusebox::balancer::{Balancer, Spec};
 use fusebox::breaker::{Config, WaitInOpen, WaitStrategy};
+use fusebox::bulkhead::Bulkhead;
+use fusebox::hedge::Hedge;
+use fusebox::pipeline::{self, FallbackOn};
+use fusebox::throttle::Throttle;
+use fusebox::timeout::{self, Timeout};
 use fusebox::{CircuitBreaker, Clock, Failure, ManualClock, Outcome, Registry};
+use fusebox::{adaptive, balancer, bulkhead, hedge, retry, throttle};
 use fusebox_admin::{Admin, Answer};
 use fusebox_core::Rng;
+use fusebox_core::limiter::{self, RateLimiter};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) struct Scene {
@@ -29,6 +38,34 @@ impl Scene {
         let wait = WaitInOpen { strategy: WaitStrategy::Fixed(Duration::from_secs(30)), jitter: 0.0 };
         let config = Config { failure_rate: None, wait_in_open: wait, ..Config::default() };
         self.registry.circuit_with(name, &config).expect("a configuration that can work")
+    }
+
+    /// A pipeline with every policy there is.
+    pub(crate) fn every_policy(&self) -> pipeline::Config {
+        let now = self.registry.clock().now();
+        let endpoints = [Spec::named("a:80"), Spec::named("b:80")];
+        let limit = adaptive::Settings::default();
+        let adaptive = timeout::Config::Adaptive {
+            percentile: 0.99,
+            factor: 2.0,
+            min: Duration::from_millis(10),
+            max: Duration::from_secs(5),
+            start: Duration::from_secs(1),
+            minimum_calls: 10,
+        };
+        pipeline::Config {
+            rate_limiter: Some(Arc::new(RateLimiter::new(limiter::Settings::default()))),
+            balancer: Some(Arc::new(Balancer::new(balancer::Settings::default(), &endpoints, now))),
+            deadline: Some(Duration::from_secs(15)),
+            throttle: Some(Arc::new(Throttle::new(throttle::Settings::default()))),
+            bulkhead: Some(Arc::new(Bulkhead::adaptive(bulkhead::Settings::default(), limit, now))),
+            retry: Some(retry::Settings::default()),
+            hedge: Some(Arc::new(Hedge::new(hedge::Settings::default()))),
+            pool: Some(Arc::new(Bulkhead::new(bulkhead::Settings::default()))),
+            adaptive_timeout: Some(Arc::new(Timeout::new(adaptive.check().expect("settings that work")))),
+            fallback: Some(FallbackOn::Failed),
+            ..pipeline::Config::default()
+        }
     }
 
     pub(crate) fn wait(&self, secs: u64) {
