@@ -213,6 +213,15 @@ impl Replay<Chain<'_>, Request> for Replayable {
     fn copy<'a>(&self, service: &Chain<'a>, request: &Request) -> Option<(Chain<'a>, Request)> {
         Some((service.clone(), request.try_clone()?))
     }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    // Always ready, whichever clone.
+    fn keep<'a>(&self, service: &mut Chain<'a>, request: Request) -> Option<(Chain<'a>, Request)> {
+        Some((service.clone(), request))
+    }
 }
 
 /// Judges responses by [`http::verdict`], and errors by what broke.

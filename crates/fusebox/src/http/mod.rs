@@ -164,6 +164,14 @@ impl<S: Clone, B: Clone> crate::tower::Replay<S, ::http::Request<B>> for Idempot
     fn copy(&self, service: &S, request: &::http::Request<B>) -> Option<(S, ::http::Request<B>)> {
         Some((service.clone(), request.clone()))
     }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn keep(&self, service: &mut S, request: ::http::Request<B>) -> Option<(S, ::http::Request<B>)> {
+        crate::tower::Always.keep(service, request)
+    }
 }
 
 #[cfg(test)]

@@ -209,6 +209,8 @@ where
                 At::Over => panic!("a call was polled after it had finished"),
             };
             match this.walk.next_woken(reached, cx.waker()) {
+                // The service of a first attempt was kept as it was, ready.
+                Step::Call(attempt) if attempt.attempt == 1 => *this.at = At::Making(attempt),
                 Step::Call(attempt) if matches!(this.at, At::Readying { .. }) => {
                     *this.at = At::Making(attempt)
                 }

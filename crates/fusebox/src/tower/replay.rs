@@ -33,9 +33,10 @@ pub trait Replay<S, Request> {
         false
     }
 
-    /// The request, and a service for it, for a call that waits before its first attempt. The service is a fresh clone:
-    /// its readiness is awaited when the call's turn comes.
-    fn keep(&self, service: &S, request: Request) -> Option<(S, Request)> {
+    /// The request, and the service that was made ready for it, for a call that waits before its first attempt. A fresh
+    /// clone takes that service's place: what it reserved by becoming ready goes with the call, which could otherwise wait
+    /// for a place that its own service holds.
+    fn keep(&self, service: &mut S, request: Request) -> Option<(S, Request)> {
         let _ = (service, request);
         None
     }
@@ -58,8 +59,9 @@ impl<S: Clone, Request: Clone> Replay<S, Request> for Always {
         true
     }
 
-    fn keep(&self, service: &S, request: Request) -> Option<(S, Request)> {
-        Some((service.clone(), request))
+    fn keep(&self, service: &mut S, request: Request) -> Option<(S, Request)> {
+        let next = service.clone();
+        Some((std::mem::replace(service, next), request))
     }
 }
 
@@ -90,7 +92,7 @@ impl<S: Clone, Request: Clone, F: Fn(&Request) -> bool> Replay<S, Request> for F
         true
     }
 
-    fn keep(&self, service: &S, request: Request) -> Option<(S, Request)> {
-        Some((service.clone(), request))
+    fn keep(&self, service: &mut S, request: Request) -> Option<(S, Request)> {
+        Always.keep(service, request)
     }
 }

@@ -5,7 +5,8 @@ use fusebox::tower::FuseLayer;
 use fusebox::{Clock, Error, Reason, bulkhead, hedge, limiter};
 use futures::future::join_all;
 use std::time::Duration;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::limit::ConcurrencyLimit;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -23,7 +24,7 @@ fn reason<T>(result: Result<T, Error<String>>) -> Option<Reason> {
 }
 
 /// Answers after 50 ms with how long it took to be called.
-fn slow() -> impl tower::Service<u32, Response = Duration, Error = String, Future: Send> + Clone {
+fn slow() -> impl Service<u32, Response = Duration, Error = String, Future: Send> + Clone {
     let began = Clock::tokio().now();
     service_fn(move |_: u32| async move {
         let called = Clock::tokio().now().since(began);
@@ -79,4 +80,33 @@ async fn a_service_that_cannot_be_cloned_has_nowhere_to_wait_and_is_refused_at_o
 #[should_panic(expected = "a Tower service has one inner service: its pipeline cannot have a Hedge")]
 fn what_a_service_cannot_do_is_said_when_it_is_put_together() {
     let _ = FuseLayer::new(pipeline().hedge(hedge::Config::default()).build().expect("works"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_queued_is_made_by_the_service_that_was_made_ready() {
+    let builder = pipeline().bulkhead(places(1, 2)).deadline(ms(10_000));
+    let fuse = builder.build().expect("works");
+    // Places inside, one for each service and its clones: what was taken by becoming ready is what the call goes with.
+    let first = FuseLayer::new(fuse.clone()).layer(ConcurrencyLimit::new(slow(), 1));
+    let mut second = FuseLayer::new(fuse).layer(ConcurrencyLimit::new(slow(), 1));
+    let queued = async {
+        tokio::task::yield_now().await;
+        second.ready().await?.call(2).await
+    };
+    let (first, queued) = tokio::join!(first.oneshot(1), queued);
+    assert!(first.is_ok());
+    assert_eq!(queued.map(|called| called.as_millis() / 10), Ok(5));
+}
+
+#[cfg(feature = "http")]
+#[tokio::test(start_paused = true)]
+async fn a_request_that_may_not_be_sent_again_queues_too() {
+    let fuse = pipeline().bulkhead(places(1, 2)).build().expect("works");
+    let inner = slow();
+    let posted = service_fn(move |_: http::Request<()>| inner.clone().oneshot(1));
+    let service = FuseLayer::new(fuse).replay(fusebox::http::Idempotent).layer(posted);
+    let post = || http::Request::post("/orders").body(()).expect("a request");
+    let results = join_all([service.clone().oneshot(post()), service.clone().oneshot(post())]).await;
+    let called: Vec<_> = results.iter().flatten().map(|called| called.as_millis() / 10 * 10).collect();
+    assert_eq!(called, [0, 50]);
 }
