@@ -3,7 +3,6 @@
 //! An answer in a dependency's place carries `fusebox-outcome`, so a client can tell it from the dependency's. Errors are
 //! problem details as RFC 9457 has them.
 
-use crate::config::Ready;
 use crate::exchange::Fault;
 use crate::gate::Refusal;
 use crate::reply::Reply;
@@ -257,22 +256,13 @@ pub(crate) fn no_route(session: &Rc<Session>) -> Response<Reply> {
     Problem::new(StatusCode::NOT_FOUND, "no_route", "No such service", detail).into_response(session)
 }
 
-/// The answer kept ready.
-pub(crate) fn fallback(
-    session: &Rc<Session>,
-    circuit: &Arc<str>,
-    (status, ready, body): Ready<'_>,
-) -> Response<Reply> {
-    let mut response = Response::new(Reply::ready(body.clone(), session.clone()));
-    *response.status_mut() = status;
+/// Says that an answer stands in for what the circuit of this name is before.
+pub(crate) fn say_fallback(response: &mut Response<Reply>, circuit: &Arc<str>) {
     let headers = response.headers_mut();
-    headers.clone_from(ready);
-    headers.insert(SOURCE, HeaderValue::from_static("default"));
     headers.insert(OUTCOME, HeaderValue::from_static("fallback"));
     if let Ok(circuit) = HeaderValue::from_str(circuit) {
         headers.insert(CIRCUIT, circuit);
     }
-    response
 }
 
 #[cfg(test)]

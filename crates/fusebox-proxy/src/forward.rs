@@ -1,16 +1,17 @@
 //! A call: what it says of itself, its walk, and which answer its client gets.
 
 use crate::answer;
-use crate::config::Fallback;
 use crate::exchange::Head;
 use crate::gate;
 use crate::hygiene;
+use crate::kept::Shelf;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::source::Source;
+use crate::spare;
 use crate::walk::Walk;
 use crate::wire;
-use fusebox::{CircuitBreaker, Time};
+use fusebox::{CircuitBreaker, Outcome, Time};
 use fusebox_core::flow::{End, Finish};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -23,6 +24,12 @@ pub(crate) async fn serve_call(
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
     Ok(forward(&session, request).await)
+}
+
+/// A call, while it is made.
+pub(crate) struct Call<'a> {
+    pub(crate) session: &'a Rc<Session>,
+    pub(crate) source: Source,
 }
 
 async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<Reply> {
@@ -39,23 +46,25 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     };
     let fuses = lane.fuses(request.headers());
     let ask = lane.route.asking.ask(request.headers(), has_body);
-    let source = Source::of(request, &lane.route, session);
-    let mut walk = Walk::new(session, &lane, fuses, &source, ask, deadline);
-    let finish = walk.run(&source).await;
-    answer(session, walk, finish)
+    let (head, body) = request.into_parts();
+    let shelf = lane.route.larder().and_then(|larder| larder.shelf(&head));
+    let call = Call { session, source: Source::of(head, body, &lane.route, session) };
+    let mut walk = Walk::new(session, &lane, fuses, &call.source, ask, deadline);
+    let finish = walk.run(&call.source).await;
+    if finish.fallback
+        && let Some(mut response) = spare::stand_in(&call, &lane, shelf.as_ref(), walk.flow.deadline()).await
+    {
+        answer::say_fallback(&mut response, concerned(&walk, finish).name());
+        walk.discard();
+        return response;
+    }
+    answer(session, walk, finish, shelf)
 }
 
-/// The answer to the client, once the walk is over.
-fn answer(session: &Rc<Session>, mut walk: Walk, finish: Finish) -> Response<Reply> {
-    let route = walk.lane.route.clone();
-    let fallback = route.fallback.as_ref().filter(|_| finish.fallback);
-    if let Some(ready) = fallback.and_then(Fallback::ready) {
-        let circuit = concerned(&walk, finish).name().clone();
-        walk.discard();
-        return answer::fallback(session, &circuit, ready);
-    }
+/// The answer to the client, once the walk is over and nothing stands in.
+fn answer(session: &Rc<Session>, mut walk: Walk, finish: Finish, shelf: Option<Shelf>) -> Response<Reply> {
     let mut response = match (finish.end, walk.last.take()) {
-        (End::Result, Some((endpoint, Ok(head)))) => live(session, &mut walk, endpoint, head),
+        (End::Result, Some((endpoint, Ok(head)))) => live(session, &mut walk, endpoint, head, shelf),
         (End::Result, Some((_, Err(fault)))) => {
             answer::failed(session, concerned(&walk, finish).name(), &fault)
         }
@@ -76,15 +85,23 @@ fn answer(session: &Rc<Session>, mut walk: Walk, finish: Finish) -> Response<Rep
     response
 }
 
-/// The dependency's own response, its body to follow.
-fn live(session: &Rc<Session>, walk: &mut Walk, endpoint: usize, head: Head) -> Response<Reply> {
+/// The dependency's own response, its body to follow, and to be kept if there is a shelf for it.
+pub(crate) fn live(
+    session: &Rc<Session>,
+    walk: &mut Walk,
+    endpoint: usize,
+    head: Head,
+    shelf: Option<Shelf>,
+) -> Response<Reply> {
     let (mut parts, incoming) = head.response.into_parts();
     hygiene::strip(&mut parts.headers);
+    let route = &walk.lane.route;
+    let keeper = shelf.and_then(|shelf| route.larder()?.keeper(shelf, &parts));
     if let Some(tail) = walk.flow.tail() {
         session.hold(tail, &walk.lane, walk.fuses.clone());
     }
-    let pool = walk.lane.route.endpoints[endpoint].pool;
-    let reply = Reply::live(incoming, head.link, pool, walk.flow.deadline(), session.clone());
+    let pool = route.endpoints[endpoint].pool;
+    let reply = Reply::live(incoming, (head.link, pool), walk.flow.deadline(), keeper, session.clone());
     let mut response = Response::new(reply);
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
@@ -95,9 +112,10 @@ fn live(session: &Rc<Session>, walk: &mut Walk, endpoint: usize, head: Head) -> 
 /// Whether this layer has done what can be done by trying again, so that no layer before it needs to.
 fn is_done_trying(session: &Session, walk: &Walk, finish: Finish) -> bool {
     let refused = |reason: fusebox::Reason| reason.is_breaker() || reason == fusebox::Reason::NoEndpoint;
+    let failed = walk.verdict.is_some_and(|verdict| matches!(verdict.outcome, Outcome::Failure(_)));
     match finish.end {
         End::Rejected(rejection) if refused(rejection.reason) => true,
-        End::Result if !walk.failed => false,
+        End::Result if !failed => false,
         _ if walk.flow.attempts() > 1 => true,
         _ => {
             let budget = walk.lane.route.pipeline.retry_budget();

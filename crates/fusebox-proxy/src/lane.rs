@@ -1,10 +1,12 @@
 //! Lanes: a route with everything a call on it needs, ready made.
 
-use crate::config::{self, Endpoint, Fallback, Key, Match, Policies, Service};
+use crate::config::{self, Endpoint, Key, Match, Policies, Service};
+use crate::kept::Larder;
+use crate::spare::Spare;
 use crate::wire::Asking;
 use fusebox::breaker::{Preset, Settings};
 use fusebox::pipeline::{self, Pipeline};
-use fusebox::{CircuitBreaker, Registry};
+use fusebox::{CircuitBreaker, Registry, Time};
 use fusebox_core::breaker;
 use fusebox_core::flow::Circuits;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -21,10 +23,15 @@ const NO_KEY: &str = "none";
 /// A route, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Route {
+    /// Its name in the plan.
+    pub(crate) name: Arc<str>,
     pub(crate) matches: Match,
     pub(crate) service: Arc<str>,
     pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) fallback: Option<Fallback>,
+    /// Who answers instead of the dependency, the first one first.
+    pub(crate) spares: Vec<Spare>,
+    /// The endpoints of other regions alone, where `spares` asks them.
+    elsewhere: Option<Arc<Route>>,
     /// What its calls say of themselves.
     pub(crate) asking: Asking,
     /// Bytes of a request's body that are kept for a further attempt.
@@ -41,7 +48,7 @@ pub(crate) struct Route {
 }
 
 /// An endpoint, as calls need it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) endpoint: Endpoint,
     /// Which of the plan's distinct authorities it is: connections are shared by authority.
@@ -94,7 +101,26 @@ impl Route {
     pub(crate) fn new(
         (service, plan): (&Service, &config::Route),
         endpoints: Vec<Target>,
-        pipeline: pipeline::Config,
+        stages: pipeline::Config,
+        registry: &Registry,
+        hash: &RandomState,
+    ) -> Self {
+        let policies = &plan.policies;
+        let clock = registry.clock();
+        let fallback = policies.fallback.as_ref();
+        let elsewhere = Spare::needs_elsewhere(service, policies).then(|| {
+            let (far, stages) = elsewhere(policies, &endpoints, &stages, clock.now());
+            Arc::new(Route::of((service, plan), far, stages, registry, hash))
+        });
+        let spares = fallback.map_or_else(Vec::new, |fallback| Spare::list(fallback, clock));
+        Route { spares, elsewhere, ..Route::of((service, plan), endpoints, stages, registry, hash) }
+    }
+
+    /// Without fallbacks.
+    fn of(
+        (service, plan): (&Service, &config::Route),
+        endpoints: Vec<Target>,
+        stages: pipeline::Config,
         registry: &Registry,
         hash: &RandomState,
     ) -> Self {
@@ -108,9 +134,11 @@ impl Route {
             None => endpoints.iter().map(circuit).collect(),
         };
         Route {
+            name: plan.name.as_str().into(),
             matches: plan.matches.clone(),
-            pipeline: Arc::new(Pipeline::new(pipeline)),
-            fallback: policies.fallback.clone(),
+            pipeline: Arc::new(Pipeline::new(stages)),
+            spares: Vec::new(),
+            elsewhere: None,
             asking: Asking::of(policies, hash),
             max_replay_bytes: policies.max_replay_bytes,
             idempotency_key: policies.idempotency_key.clone(),
@@ -122,19 +150,53 @@ impl Route {
             service: name,
         }
     }
+
+    /// Where good answers are kept.
+    pub(crate) fn larder(&self) -> Option<&Arc<Larder>> {
+        self.spares.iter().find_map(|spare| match spare {
+            Spare::Cached(larder) => Some(larder),
+            _ => None,
+        })
+    }
+}
+
+/// The endpoints of other regions, and what stands before them when the call has been admitted already: what is known
+/// of them, their circuits, the places, and an attempt's time.
+fn elsewhere(
+    policies: &Policies,
+    endpoints: &[Target],
+    stages: &pipeline::Config,
+    now: Time,
+) -> (Vec<Target>, pipeline::Config) {
+    let far: Vec<Target> =
+        endpoints.iter().filter(|at| policies.is_elsewhere(&at.endpoint)).cloned().collect();
+    let specs: Vec<_> = far.iter().map(|at| at.endpoint.spec()).collect();
+    let balancer = stages.balancer.as_ref().map(|balancer| Arc::new(balancer.with_endpoints(&specs, now)));
+    let stages = pipeline::Config {
+        order: stages.order,
+        balancer,
+        bulkhead: stages.bulkhead.clone(),
+        timeout: stages.timeout,
+        adaptive_timeout: stages.adaptive_timeout.clone(),
+        ..pipeline::Config::default()
+    };
+    (far, stages)
 }
 
 /// A worker's own view of a route.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) route: Arc<Route>,
+    /// The same to other regions.
+    pub(crate) elsewhere: Option<Rc<Lane>>,
     fixed: Option<Fuses>,
 }
 
 impl Lane {
     pub(crate) fn new(route: &Arc<Route>) -> Self {
         let fixed = route.key.is_none().then(|| Fuses(route.circuits.clone().into()));
-        Lane { route: route.clone(), fixed }
+        let elsewhere = route.elsewhere.as_ref().map(|route| Rc::new(Lane::new(route)));
+        Lane { route: route.clone(), elsewhere, fixed }
     }
 
     /// The circuits before a call with these headers.

@@ -12,6 +12,7 @@
 //! source    the client's request, to be made more than once
 //! exchange  one attempt: pool or dial, request out, head in     upload   the request's body
 //! reply     the response's body, with the verdict still open
+//! spare     what stands in, in its written order                 kept     answers that were kept
 //! answer    what fusebox says itself
 //! ```
 //!
@@ -30,6 +31,7 @@ mod guests;
 mod hygiene;
 mod intake;
 mod journal;
+mod kept;
 mod lane;
 mod link;
 mod pool;
@@ -40,6 +42,7 @@ mod routes;
 mod session;
 mod socket;
 mod source;
+mod spare;
 mod upload;
 mod verdict;
 mod walk;

@@ -4,6 +4,7 @@
 //! slow call may. A body that breaks is passed on as broken: the client's connection is closed in the middle of the
 //! message, so that it can never be taken for a whole one.
 
+use crate::kept::Keeper;
 use crate::link::Link;
 use crate::session::Session;
 use bytes::Bytes;
@@ -34,6 +35,8 @@ struct Live {
     link: Option<Link>,
     pool: usize,
     deadline: Time,
+    /// Keeps the answer, once it is whole.
+    keeper: Option<Box<Keeper>>,
     /// What is told at the next poll: until then, what came before it goes out.
     unfinished: Option<Unfinished>,
 }
@@ -59,16 +62,16 @@ impl Reply {
         Reply { session, source: Source::Ready(body) }
     }
 
-    /// A body that comes over `link`, to be whole by `deadline`.
+    /// A body that comes over a link, which goes to a pool afterwards; to be whole by `deadline`.
     pub(crate) fn live(
         incoming: Incoming,
-        link: Link,
-        pool: usize,
+        (link, pool): (Link, usize),
         deadline: Time,
+        keeper: Option<Box<Keeper>>,
         session: Rc<Session>,
     ) -> Self {
         session.begin_body();
-        let mut live = Live { incoming, link: Some(link), pool, deadline, unfinished: None };
+        let mut live = Live { incoming, link: Some(link), pool, deadline, keeper, unfinished: None };
         if live.incoming.is_end_stream() {
             live.finish(&session);
         }
@@ -101,6 +104,11 @@ impl Live {
             }
             Poll::Ready(Some(Ok(frame))) => {
                 session.moved();
+                if let (Some(keeper), Some(part)) = (&mut self.keeper, frame.data_ref())
+                    && !keeper.sees(part)
+                {
+                    self.keeper = None;
+                }
                 if self.incoming.is_end_stream() {
                     self.finish(session);
                 }
@@ -145,6 +153,9 @@ impl Live {
     /// The body is whole.
     fn finish(&mut self, session: &Session) {
         session.settle(Outcome::Success);
+        if let Some(keeper) = self.keeper.take() {
+            keeper.keep();
+        }
         if let Some(link) = self.link.take() {
             session.worker.pool.keep(self.pool, link, session.now());
         }

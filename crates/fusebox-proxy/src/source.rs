@@ -8,6 +8,7 @@ use crate::upload::Upload;
 use crate::wire;
 use fusebox::Time;
 use http::header::{HOST, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use hyper::body::{Body, Incoming};
 use std::cell::{Cell, RefCell};
@@ -31,8 +32,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// The head is cleaned here, once for all attempts.
-    pub(crate) fn of(request: Request<Incoming>, route: &Route, session: &Session) -> Self {
-        let (mut parts, body) = request.into_parts();
+    pub(crate) fn of(mut parts: Parts, body: Incoming, route: &Route, session: &Session) -> Self {
         hygiene::to_upstream(&mut parts.headers, &session.client);
         let repeatable = parts.method.is_idempotent() || parts.headers.contains_key(&route.idempotency_key);
         let room = if repeatable { route.max_replay_bytes } else { 0 };
@@ -47,6 +47,16 @@ impl Source {
             spent: Cell::new(false),
             deadline: Cell::new(Time::NEVER),
         }
+    }
+
+    /// Reads the head that the endpoints get.
+    pub(crate) fn with_headers<R>(&self, read: impl FnOnce(&HeaderMap) -> R) -> R {
+        read(&self.headers.borrow())
+    }
+
+    /// Whether there is a body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.is_some()
     }
 
     /// Whether the request can be made again after one that may have been obeyed.

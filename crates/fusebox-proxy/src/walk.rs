@@ -9,9 +9,9 @@ use crate::session::Session;
 use crate::source::Source;
 use crate::upload::ClientFault;
 use crate::verdict::judge;
-use fusebox::Time;
+use fusebox::{Time, Verdict};
+use fusebox_core::Ask;
 use fusebox_core::flow::{Cx, Finish, Flow, Step, Try};
-use fusebox_core::{Ask, Outcome};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -29,8 +29,8 @@ pub(crate) struct Walk {
     pub(crate) flow: Flow,
     /// What the last attempt that ended has come to.
     pub(crate) last: Option<Landed>,
-    /// It was a failure.
-    pub(crate) failed: bool,
+    /// What that says of its endpoint.
+    pub(crate) verdict: Option<Verdict>,
     /// How much of the attempts' time was the client's.
     excused: Duration,
     /// When the flow wants to be asked again.
@@ -52,7 +52,7 @@ impl Walk {
         flow.due_by(deadline);
         let excused = session.upload.starved(session.now());
         let (session, lane) = (session.clone(), lane.clone());
-        Walk { session, lane, fuses, flow, last: None, failed: false, excused, ask_at: Time::ZERO }
+        Walk { session, lane, fuses, flow, last: None, verdict: None, excused, ask_at: Time::ZERO }
     }
 
     /// Walks to the end.
@@ -132,7 +132,7 @@ impl Walk {
     fn land(&mut self, of: Try, result: Result<Head, Fault>, source: &Source) {
         self.excuse(self.session.now());
         let verdict = judge(&result, source, self.lane.route.lenient);
-        self.failed = matches!(verdict.outcome, Outcome::Failure(_));
+        self.verdict = Some(verdict);
         match result {
             Ok(_) => self.flow.told_head(of, verdict),
             Err(_) => self.flow.told(of, verdict),

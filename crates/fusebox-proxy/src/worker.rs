@@ -56,6 +56,11 @@ impl Worker {
         self.clock.now()
     }
 
+    /// The route of a service's own match.
+    pub(crate) fn own_lane(&self, service: &str) -> Option<Rc<Lane>> {
+        self.lanes.iter().find(|lane| *lane.route.name == *service).cloned()
+    }
+
     /// The most specific route for `host` and `path`.
     pub(crate) fn lane(&self, host: Option<&str>, path: &str) -> Option<Rc<Lane>> {
         let lowered = host.filter(|host| host.bytes().any(|byte| byte.is_ascii_uppercase()));

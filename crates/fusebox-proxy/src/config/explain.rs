@@ -6,7 +6,7 @@ use super::chain::{BulkheadPlan, Counts, Limiter};
 use super::duration::show;
 use super::plan::{Endpoint, Key, Match, Plan, Route, Service};
 use super::retry::jitter_name;
-use super::spare::Fallback;
+use super::spare::{CacheScope, Fallback, FallbackItem};
 use fusebox_core::Time;
 use fusebox_core::breaker::{
     CancelCountsAs, Config, HalfOpen, RunMode, SlowCountsAs, StreakReset, WaitStrategy, Window,
@@ -14,6 +14,7 @@ use fusebox_core::breaker::{
 use fusebox_core::hedge::{self, After};
 use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
 use fusebox_core::{limiter, retry};
+use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use std::fmt::{self, Write};
 
@@ -188,10 +189,34 @@ fn answer(fallback: &Fallback) -> String {
         FallbackOn::Failed => "on a rejection or a failure",
         FallbackOn::Rejected => "on a rejection",
     };
-    let Some((status, headers, body)) = fallback.ready() else { return on.into() };
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.map(|kind| format!(" of {kind}")).unwrap_or_default();
-    format!("{on}: {} with {} bytes{kind}", status.as_u16(), body.len())
+    let items: Vec<_> = fallback.list.iter().map(spare).collect();
+    format!("{on}: {}", items.join(", else "))
+}
+
+/// One that may have an answer.
+fn spare(item: &FallbackItem) -> String {
+    match item {
+        FallbackItem::Cached { fresh, stale, scope, .. } => {
+            let whose = match scope {
+                CacheScope::Shared => "everyone's".into(),
+                CacheScope::Header(names) => {
+                    let names: Vec<_> = names.iter().map(HeaderName::as_str).collect();
+                    format!("each {}'s own", names.join(" and "))
+                }
+            };
+            format!("what was kept, {whose}: {} fresh, then {} stale", show(*fresh), show(*stale))
+        }
+        FallbackItem::Service { name } => format!("the service {name}"),
+        FallbackItem::Region => "the endpoints of other regions".into(),
+        FallbackItem::Static { status, headers, body } => {
+            let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let size = body.len();
+            match kind {
+                Some(kind) => format!("{} with {size} bytes of {kind}", status.as_u16()),
+                None => format!("{} with {size} bytes", status.as_u16()),
+            }
+        }
+    }
 }
 
 fn attempts(retry: &retry::Config) -> String {

@@ -68,7 +68,9 @@ fn items(entry: &Entry<'_>, around: &Surroundings<'_>) -> Option<Vec<FallbackIte
         );
     }
     for (i, item) in items.iter().enumerate() {
-        if item.is_some() && items[..i].contains(item) {
+        let is_cached = |item: &Option<FallbackItem>| matches!(item, Some(FallbackItem::Cached { .. }));
+        let again = items[..i].iter().any(|other| other == item || (is_cached(other) && is_cached(item)));
+        if item.is_some() && again {
             list[i].refuse("each one once");
         }
     }

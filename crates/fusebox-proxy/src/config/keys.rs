@@ -210,20 +210,20 @@ pub const CALL_TIMEOUT: Keys =
     keys("service.call_timeout", &["percentile", "factor", "min", "max", "start", "minimum_calls"]);
 /// `[service.fallback]`
 pub const FALLBACK: Keys = Keys {
-    later: &["queue", "list", "cached", "service", "region"],
-    ..keys("service.fallback", &["on", "status", "headers", "body"])
+    later: &["queue"],
+    ..keys("service.fallback", &["on", "list", "cached", "service", "region", "status", "headers", "body"])
 };
 /// `fallback = [{ .. }]`
 pub const ITEM: Keys = Keys {
-    later: &["queue", "cached", "service", "region"],
-    ..keys("service.fallback.list", &["status", "headers", "body"])
+    later: &["queue"],
+    ..keys("service.fallback.list", &["cached", "service", "region", "status", "headers", "body"])
 };
 /// `cached = { .. }`
 pub const CACHED: Keys =
     keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 32] = [
+pub const ALL: [&Keys; 33] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -255,6 +255,7 @@ pub const ALL: [&Keys; 32] = [
     &HEDGE_BUDGET,
     &CALL_TIMEOUT,
     &FALLBACK,
+    &CACHED,
     &ROUTE,
 ];
 

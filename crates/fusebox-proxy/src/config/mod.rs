@@ -51,7 +51,7 @@ pub use chain::{
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
 pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
-pub use spare::{CacheScope, Fallback, FallbackItem, Ready};
+pub use spare::{CacheScope, Fallback, FallbackItem};
 
 use error::Errors;
 use reader::Table;

@@ -14,9 +14,6 @@ pub struct Fallback {
     pub list: Vec<FallbackItem>,
 }
 
-/// The status, headers and body of an answer kept ready.
-pub type Ready<'a> = (StatusCode, &'a HeaderMap, &'a Bytes);
-
 /// One that may have an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FallbackItem {
@@ -58,14 +55,4 @@ pub enum CacheScope {
     Header(Vec<HeaderName>),
     /// Everyone.
     Shared,
-}
-
-impl Fallback {
-    /// The first answer kept ready.
-    pub fn ready(&self) -> Option<Ready<'_>> {
-        self.list.iter().find_map(|item| match item {
-            FallbackItem::Static { status, headers, body } => Some((*status, headers, body)),
-            _ => None,
-        })
-    }
 }

@@ -5,6 +5,7 @@ mod broken_bodies;
 mod circuit;
 mod client_faults;
 mod deadlines;
+mod fallbacks;
 mod good_path;
 mod headers;
 mod hedging;

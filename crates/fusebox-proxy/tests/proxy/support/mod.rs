@@ -77,6 +77,11 @@ pub(crate) fn run_after(admin: &str, config: &str) -> Running {
     start(&format!("{admin}{LISTENER}{config}"), 2)
 }
 
+/// Starts a proxy from a whole configuration, which names its listener, without an admin interface.
+pub(crate) fn run_whole(config: &str) -> Running {
+    start(&format!("admin = false\n{config}"), 2)
+}
+
 const LISTENER: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n";
 
 fn start(text: &str, workers: usize) -> Running {

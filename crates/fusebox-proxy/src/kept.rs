@@ -1,0 +1,221 @@
+//! Answers that are kept, for when the dependency has none.
+//!
+//! Kept are whole answers 200 to GET and HEAD that do not forbid it, each for its own caller or for all, as the scope
+//! says. `Cache-Control` is obeyed as a shared cache obeys it (RFC 9111): `no-store`, `no-cache` and `private` are not
+//! kept, nor is what was asked with `Authorization`, unless the scope tells its callers apart by that header;
+//! `max-age` and `stale-if-error` take the place of the configured times. What `Vary` names must be asked for alike;
+//! an answer that sets a cookie is one caller's alone.
+
+use crate::config::CacheScope;
+use bytes::Bytes;
+use fusebox::Clock;
+use fusebox::cache::{Cache, Candidate, Config, Key, Scope};
+use fusebox::outcome::Source;
+use http::header::{AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, HOST, SET_COOKIE, VARY};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, response};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an entry weighs beside its body: its head, its key and the store's own needs.
+const BESIDES: u64 = 64 << 10;
+/// More headers than this are no reason to vary an answer.
+const MOST_VARIED: usize = 16;
+
+/// A route's kept answers, shared by all workers.
+pub(crate) struct Larder {
+    cache: Cache<Arc<str>, Arc<Answer>>,
+    scope: CacheScope,
+    max_body: usize,
+}
+
+/// A kept answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// What the request must say for it: the headers that the answer varies by.
+    varies: Vec<(HeaderName, Vec<HeaderValue>)>,
+}
+
+/// Where a call's answer is kept, and what the call said.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    key: Key<Arc<str>>,
+    asked: HeaderMap,
+}
+
+impl fmt::Debug for Larder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Larder")
+            .field("cache", &self.cache)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Larder {
+    /// Room for `max_bytes`; `None` if these settings cannot work, which the configuration has refused already.
+    pub(crate) fn new(
+        (fresh_for, stale_for): (Duration, Duration),
+        max_bytes: u64,
+        max_body: usize,
+        scope: &CacheScope,
+        clock: &Clock,
+    ) -> Option<Self> {
+        let entry = (max_body as u64).saturating_add(BESIDES).min(max_bytes).min(u32::MAX.into());
+        let config =
+            Config { fresh_for, stale_for, max_bytes, max_entry_bytes: Some(entry), ..Config::default() };
+        let heap = |key: &Arc<str>, answer: &Arc<Answer>| (key.len() + answer.weight()) as u64;
+        let cache = Cache::builder(heap).config(config).clock(clock.clone()).build().ok()?;
+        Some(Larder { cache, scope: scope.clone(), max_body })
+    }
+
+    /// Where the answer to a request with this head is kept; `None` if none ever is.
+    pub(crate) fn shelf(&self, request: &Parts) -> Option<Shelf> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let host = request.headers.get(HOST).map(|host| host.as_bytes().to_ascii_lowercase());
+        let host = host.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+        let scope = match &self.scope {
+            CacheScope::Shared => Scope::Shared,
+            CacheScope::Header(names) => Scope::Of(caller(&request.headers, names)),
+        };
+        let key = Key { scope, key: format!("{} {host} {path}", request.method).into() };
+        Some(Shelf { key, asked: request.headers.clone() })
+    }
+
+    /// The answer kept there, if the request is like the one it answered.
+    pub(crate) fn look(&self, shelf: &Shelf) -> Option<(Arc<Answer>, Source)> {
+        let kept = self.cache.look(&shelf.key)?;
+        let alike =
+            |(name, values): &(HeaderName, Vec<HeaderValue>)| shelf.asked.get_all(name).iter().eq(values);
+        kept.value.varies.iter().all(alike).then_some((kept.value, kept.source))
+    }
+
+    /// What keeps a live answer with this head while its body goes by; `None` if it must not be kept.
+    pub(crate) fn keeper(self: &Arc<Self>, shelf: Shelf, head: &response::Parts) -> Option<Box<Keeper>> {
+        if head.status != StatusCode::OK || head.headers.contains_key(SET_COOKIE) {
+            return None;
+        }
+        let length =
+            head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > self.max_body) && !shelf.is_of_head() {
+            return None;
+        }
+        let candidate = self.judge(&shelf.asked, &head.headers)?;
+        let varies = varies(&shelf.asked, &head.headers)?;
+        let (larder, headers) = (self.clone(), head.headers.clone());
+        Some(Box::new(Keeper { larder, key: shelf.key, candidate, headers, varies, body: Vec::new() }))
+    }
+
+    /// What the answer says of being kept; `None` when it may not be.
+    fn judge(&self, asked: &HeaderMap, told: &HeaderMap) -> Option<Candidate> {
+        let knows_callers =
+            matches!(&self.scope, CacheScope::Header(names) if names.contains(&AUTHORIZATION));
+        let mut candidate = Candidate::default();
+        let (mut shared_age, mut is_public) = (None, false);
+        for (name, value) in directives(told) {
+            let span = value.and_then(|value| value.parse().ok()).map(Duration::from_secs);
+            match name.to_ascii_lowercase().as_str() {
+                "no-store" | "no-cache" => return None,
+                "private" if !knows_callers => return None,
+                "must-revalidate" | "proxy-revalidate" => candidate.stale_for = Some(Duration::ZERO),
+                "public" => is_public = true,
+                "max-age" => candidate.fresh_for = span.or(Some(Duration::ZERO)),
+                "s-maxage" => (shared_age, is_public) = (span.or(Some(Duration::ZERO)), true),
+                "stale-if-error" if candidate.stale_for.is_none() => candidate.stale_for = span,
+                _ => {}
+            }
+        }
+        candidate.fresh_for = shared_age.or(candidate.fresh_for);
+        let age = told.get(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        candidate.fresh_for = candidate.fresh_for.map(|fresh| fresh.saturating_sub(age.unwrap_or_default()));
+        let is_ones_own = asked.contains_key(AUTHORIZATION) && !is_public && !knows_callers;
+        let is_secret = directives(asked).any(|(name, _)| name.eq_ignore_ascii_case("no-store"));
+        (!is_ones_own && !is_secret).then_some(candidate)
+    }
+}
+
+/// Who asks: the values of these headers, each with its length, so that no two callers meet.
+fn caller(headers: &HeaderMap, names: &[HeaderName]) -> Arc<str> {
+    let mut caller = String::new();
+    for name in names {
+        for value in headers.get_all(name) {
+            let text: String = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+            caller.push_str(&format!("{}:{text};", value.len()));
+        }
+        caller.push('\n');
+    }
+    caller.into()
+}
+
+/// The directives of `Cache-Control`.
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|directive| match directive.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
+        None => (directive.trim(), None),
+    })
+}
+
+/// What the request said of what the answer varies by; `None` if nobody can know.
+fn varies(asked: &HeaderMap, told: &HeaderMap) -> Option<Vec<(HeaderName, Vec<HeaderValue>)>> {
+    let mut varies = Vec::new();
+    for line in told.get_all(VARY) {
+        for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            // `*` is no header's name.
+            let name: HeaderName = name.parse().ok().filter(|_| name != "*")?;
+            let values = asked.get_all(&name).iter().cloned().collect();
+            varies.push((name, values));
+        }
+    }
+    (varies.len() <= MOST_VARIED).then_some(varies)
+}
+
+impl Shelf {
+    fn is_of_head(&self) -> bool {
+        self.key.key.starts_with("HEAD ")
+    }
+}
+
+impl Answer {
+    fn weight(&self) -> usize {
+        let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 64;
+        let varied = self.varies.iter().flat_map(|(_, values)| values).map(|value| value.len() + 64);
+        self.body.len() + self.headers.iter().map(line).sum::<usize>() + varied.sum::<usize>()
+    }
+}
+
+/// Keeps an answer whose body is on its way. Dropped before the end, it keeps nothing.
+pub(crate) struct Keeper {
+    larder: Arc<Larder>,
+    key: Key<Arc<str>>,
+    candidate: Candidate,
+    headers: HeaderMap,
+    varies: Vec<(HeaderName, Vec<HeaderValue>)>,
+    body: Vec<u8>,
+}
+
+impl Keeper {
+    /// A part of the body goes by; whether the answer can still be kept.
+    pub(crate) fn sees(&mut self, part: &[u8]) -> bool {
+        let fits = self.body.len() + part.len() <= self.larder.max_body;
+        if fits {
+            self.body.extend_from_slice(part);
+        }
+        fits
+    }
+
+    /// The body is whole.
+    pub(crate) fn keep(self) {
+        let Keeper { larder, key, candidate, mut headers, varies, body } = self;
+        headers.remove(AGE);
+        let answer = Answer { headers, body: body.into(), varies };
+        // What is not kept is counted there.
+        let _ = larder.cache.store_as(key, Arc::new(answer), &candidate);
+    }
+}

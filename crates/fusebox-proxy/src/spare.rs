@@ -1,0 +1,126 @@
+//! What answers in the dependency's place, one after the other, as the list is written.
+
+use crate::answer;
+use crate::config::{Fallback, FallbackItem, Policies, Service};
+use crate::forward::{Call, live};
+use crate::kept::{Answer, Larder, Shelf};
+use crate::lane::Lane;
+use crate::reply::Reply;
+use crate::walk::Walk;
+use bytes::Bytes;
+use fusebox::{Clock, Time, Verdict};
+use fusebox_core::flow::End;
+use fusebox_core::outcome;
+use http::header::AGE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One that may have an answer, ready to be asked.
+#[derive(Debug)]
+pub(crate) enum Spare {
+    /// What was kept.
+    Cached(Arc<Larder>),
+    /// The own route of the service with this name.
+    Service(Arc<str>),
+    /// The service's endpoints in other regions.
+    Region,
+    /// An answer kept ready.
+    Static { status: StatusCode, headers: HeaderMap, body: Bytes },
+}
+
+impl Spare {
+    /// The list of `fallback`, in its order.
+    pub(crate) fn list(fallback: &Fallback, clock: &Clock) -> Vec<Spare> {
+        let spare = |item: &FallbackItem| match item {
+            FallbackItem::Cached { fresh, stale, max_bytes, scope, max_body } => {
+                let larder = Larder::new((*fresh, *stale), *max_bytes, *max_body, scope, clock)?;
+                Some(Spare::Cached(Arc::new(larder)))
+            }
+            FallbackItem::Service { name } => Some(Spare::Service(name.as_str().into())),
+            FallbackItem::Region => Some(Spare::Region),
+            FallbackItem::Static { status, headers, body } => {
+                Some(Spare::Static { status: *status, headers: headers.clone(), body: body.clone() })
+            }
+        };
+        fallback.list.iter().filter_map(spare).collect()
+    }
+
+    /// Whether a list asks other regions, and there are some.
+    pub(crate) fn needs_elsewhere(service: &Service, policies: &Policies) -> bool {
+        let list = policies.fallback.iter().flat_map(|fallback| &fallback.list);
+        let named = list.into_iter().any(|item| *item == FallbackItem::Region);
+        named && service.endpoints.iter().any(|endpoint| policies.is_elsewhere(endpoint))
+    }
+}
+
+/// The first answer of the list, if there is one. The call has to be over by `deadline`.
+pub(crate) async fn stand_in(
+    call: &Call<'_>,
+    lane: &Rc<Lane>,
+    shelf: Option<&Shelf>,
+    deadline: Time,
+) -> Option<Response<Reply>> {
+    for spare in &lane.route.spares {
+        let (answered, source) = match spare {
+            Spare::Cached(larder) => match shelf.and_then(|shelf| larder.look(shelf)) {
+                Some((kept, source)) => (Some(cached(call, &kept, source)), name(source)),
+                None => continue,
+            },
+            Spare::Service(name) => {
+                let other = call.session.worker.own_lane(name);
+                (elsewhere(call, other, deadline).await, "alternative")
+            }
+            Spare::Region => (elsewhere(call, lane.elsewhere.clone(), deadline).await, "other-region"),
+            Spare::Static { status, headers, body } => (Some(ready(call, *status, headers, body)), "default"),
+        };
+        if let Some(mut response) = answered {
+            answer::say_source(&mut response, source);
+            return Some(response);
+        }
+    }
+    None
+}
+
+fn name(source: outcome::Source) -> &'static str {
+    if source == outcome::Source::Cached { "cached" } else { "stale" }
+}
+
+fn cached(call: &Call<'_>, kept: &Answer, source: outcome::Source) -> Response<Reply> {
+    let mut response = ready(call, StatusCode::OK, &kept.headers, &kept.body);
+    if let outcome::Source::Stale { age } = source {
+        response.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
+    }
+    response
+}
+
+fn ready(call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Response<Reply> {
+    let mut response = Response::new(Reply::ready(body.clone(), call.session.clone()));
+    *response.status_mut() = status;
+    response.headers_mut().clone_from(headers);
+    response
+}
+
+/// The answer of another route, through its own policies; its own fallbacks are not asked.
+async fn elsewhere(call: &Call<'_>, lane: Option<Rc<Lane>>, deadline: Time) -> Option<Response<Reply>> {
+    let lane = lane?;
+    // Something of a call that may be made once only has left already.
+    if !call.source.is_whole() {
+        return None;
+    }
+    let (fuses, ask) = call.source.with_headers(|headers| {
+        (lane.fuses(headers), lane.route.asking.ask(headers, call.source.has_body()))
+    });
+    let mut walk = Walk::new(call.session, &lane, fuses, &call.source, ask, deadline);
+    let finish = walk.run(&call.source).await;
+    match walk.last.take() {
+        Some((endpoint, Ok(head))) if finish.end == End::Result && walk.verdict == Some(Verdict::SUCCESS) => {
+            Some(live(call.session, &mut walk, endpoint, head, None))
+        }
+        last => {
+            walk.last = last;
+            walk.discard();
+            None
+        }
+    }
+}
