@@ -31,7 +31,6 @@ impl Flow {
         cx: &Cx<'_>,
     ) -> Option<Step> {
         let At::Outward(carried) = self.main.at else { return None };
-        self.hedge_at = Time::NEVER;
         if !carried.is_good() {
             self.main.at = At::Spent(carried);
             return None;
@@ -78,7 +77,7 @@ impl Flow {
 
     /// Under one ticket for both, the slow clock is the longer attempt's.
     fn longest_of_both(&mut self) {
-        if let Some(hedge) = self.hedge.as_ref().filter(|hedge| hedge.attempt > 0) {
+        if let Some(hedge) = &self.hedge {
             self.main.longest = self.main.longest.max(hedge.longest);
         }
     }

@@ -177,11 +177,8 @@ impl<P: Policies> Walk<P> {
     /// The circuit whose way out is the earliest: the one that the rejection is of.
     fn rejecting(&self, retry_at: Time) -> &CircuitBreaker {
         let endpoints = self.policies.pipeline().balancer().map_or(1, |balancer| balancer.endpoints());
-        let circuits = (1..endpoints).map(|endpoint| self.policies.before(endpoint));
-        circuits
-            .filter(|_| endpoints > 1)
-            .find(|circuit| circuit.snapshot().retry_at == retry_at)
-            .unwrap_or(self.policies.circuit())
+        let mut others = (1..endpoints).map(|endpoint| self.policies.before(endpoint));
+        others.find(|circuit| circuit.snapshot().retry_at == retry_at).unwrap_or(self.policies.circuit())
     }
 
     /// The result of a finished walk: the last attempt's own, or the error it ended with.

@@ -133,6 +133,10 @@ impl<K> BlockingFuse<K> {
 }
 
 impl<K> Inner<K> {
+    fn circuits(&self) -> impl Iterator<Item = &CircuitBreaker> {
+        std::iter::once(&self.circuit).chain(&self.others)
+    }
+
     /// Where an attempt goes: the endpoint's name, or the circuit's where there is no balancer.
     pub(crate) fn name(&self, of: Try) -> &str {
         self.endpoints.get(of.endpoint).map_or(self.circuit.name(), |spec| &spec.name)
@@ -203,7 +207,7 @@ impl<K> Fuse<K> {
 
     /// The circuits before the endpoints, in their order.
     pub fn circuits(&self) -> impl Iterator<Item = &CircuitBreaker> {
-        std::iter::once(&self.0.circuit).chain(&self.0.others)
+        self.0.circuits()
     }
 
     /// The stages, outermost first.
@@ -303,7 +307,7 @@ impl<K> BlockingFuse<K> {
 
     /// The circuits before the endpoints, in their order.
     pub fn circuits(&self) -> impl Iterator<Item = &CircuitBreaker> {
-        std::iter::once(&self.0.circuit).chain(&self.0.others)
+        self.0.circuits()
     }
 
     /// The stages, outermost first.
