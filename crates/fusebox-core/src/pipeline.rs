@@ -77,6 +77,8 @@ pub struct Config {
     pub throttle: Option<Arc<Throttle>>,
     /// How many calls may be under way at once.
     pub bulkhead: Option<Arc<Bulkhead>>,
+    /// No circuit: the driver's is never asked, and told nothing.
+    pub without_breaker: bool,
     /// Further attempts.
     pub retry: Option<retry::Settings>,
     /// A second attempt beside a slow one.
@@ -162,7 +164,7 @@ impl Pipeline {
         let deadline = config.deadline.map(|span| Stage::Deadline(nanos(span)));
         let throttle = config.throttle.map(Stage::Throttle);
         let bulkhead = config.bulkhead.map(Stage::Bulkhead);
-        let breaker = Some(Stage::Breaker);
+        let breaker = (!config.without_breaker).then_some(Stage::Breaker);
         let retry = config.retry.filter(|s| s.config().max_attempts > 1).map(|settings| {
             let budget = settings.config().budget.map(|budget| Arc::new(Budget::new(budget)));
             Stage::Retry { settings, budget }
@@ -266,6 +268,7 @@ mod tests {
             deadline: Some(Duration::from_secs(15)),
             throttle: Some(Arc::new(Throttle::new(crate::throttle::Settings::default()))),
             bulkhead: places(),
+            without_breaker: false,
             retry: Some(retry::Settings::default()),
             hedge: Some(Arc::new(Hedge::new(crate::hedge::Settings::default()))),
             pool: places(),
@@ -290,5 +293,7 @@ mod tests {
     #[test]
     fn what_is_not_configured_is_not_there() {
         assert_eq!(Pipeline::breaker_only().describe(), "Breaker");
+        let limited = Config { rate_limiter: whole(Order::Seed).rate_limiter, ..Config::default() };
+        assert_eq!(Pipeline::new(Config { without_breaker: true, ..limited }).describe(), "RateLimiter");
     }
 }

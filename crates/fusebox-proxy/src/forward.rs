@@ -126,13 +126,5 @@ fn is_done_trying(session: &Session, walk: &Walk, finish: Finish) -> bool {
 
 /// The circuit that the answer is about.
 fn concerned(walk: &Walk, finish: Finish) -> &CircuitBreaker {
-    match finish.end {
-        // The one whose way out is the earliest: the one that the rejection is of.
-        End::Rejected(rejection) => {
-            let mut of = (0..walk.lane.route.endpoints.len()).map(|endpoint| walk.fuses.before(endpoint));
-            let earliest = of.find(|circuit| circuit.snapshot().retry_at == rejection.retry_at);
-            earliest.unwrap_or(walk.fuses.before(0))
-        }
-        _ => walk.fuses.before(walk.flow.endpoint()),
-    }
+    walk.fuses.before(finish.endpoint)
 }

@@ -288,6 +288,11 @@ impl CircuitBuilder {
 }
 
 impl CircuitBuilder {
+    /// Whether nothing has been said of how it judges.
+    pub(crate) fn is_default(&self) -> bool {
+        self.config == Config::default()
+    }
+
     /// A circuit for each endpoint, named `name/endpoint`.
     pub(crate) fn build_each<'a>(
         self,

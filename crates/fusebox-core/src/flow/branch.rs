@@ -59,7 +59,7 @@ pub(super) struct Branch {
     pub(super) place: Option<Place>,
     pub(super) pool: Option<Place>,
     pub(super) held: Option<Watched>,
-    /// The walk ended with a good response head: what is held waits to be taken into a tail, to be settled by then.
+    /// A good response head has come: what is held waits to be taken into a tail, to be settled by then.
     pub(super) settle_by: Option<Time>,
     pub(super) began: Time,
     /// The longest attempt under the held ticket, in nanoseconds.
@@ -113,10 +113,10 @@ impl Branch {
         balancer: &Balancer,
         circuits: &impl Circuits,
         cx: &Cx<'_>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), (Rejection, usize)> {
         let choose = |tried| balancer.pick(tried, circuits, cx.rng, cx.now);
         let other = self.avoid.and_then(|endpoint| choose(self.tried.with(endpoint)).ok());
-        self.anyway = false;
+        (self.anyway, self.longest) = (false, 0);
         (self.endpoint, self.picked) = match other.map_or_else(|| choose(self.tried), Ok) {
             Ok(endpoint) => (endpoint, true),
             Err(rejection) => match balancer.pick_anyway(cx.rng) {
@@ -139,23 +139,25 @@ impl Branch {
         endpoints: usize,
         circuits: &impl Circuits,
         now: Time,
-    ) -> Rejection {
-        if let Some(Carried::Rejected(earlier)) = self.last
+    ) -> (Rejection, usize) {
+        if let Some(Carried::Rejected(earlier, of)) = self.last
             && earlier.retry_at <= rejection.retry_at
         {
-            return earlier;
+            return (earlier, of);
         }
-        let mut circuits = (0..endpoints).map(|endpoint| circuits.circuit(endpoint));
-        let earliest = circuits
-            .find(|circuit| circuit.state(now) != State::Closed && circuit.next_due() == rejection.retry_at);
-        match earliest.filter(|_| rejection.reason.falls_back()).map(|circuit| (circuit, circuit.admit(now)))
-        {
-            Some((_, Err(refusal))) => refusal,
-            Some((circuit, Ok(ticket))) => {
+        let mut circuits = (0..endpoints).map(|endpoint| (endpoint, circuits.circuit(endpoint)));
+        let earliest = circuits.find(|(_, circuit)| {
+            circuit.state(now) != State::Closed && circuit.next_due() == rejection.retry_at
+        });
+        let Some((endpoint, circuit)) = earliest.filter(|_| rejection.reason.falls_back()) else {
+            return (rejection, self.endpoint);
+        };
+        match circuit.admit(now) {
+            Err(refusal) => (refusal, endpoint),
+            Ok(ticket) => {
                 circuit.settle(ticket, Outcome::Ignored, now);
-                rejection
+                (rejection, endpoint)
             }
-            None => rejection,
         }
     }
 
@@ -167,6 +169,17 @@ impl Branch {
     #[inline(always)]
     pub(super) fn is_calling(&self) -> bool {
         matches!(self.at, At::Calling)
+    }
+
+    /// What was told is a response head. Where no circuit listens, a good one's body keeps the place and the endpoint all
+    /// the same.
+    #[inline]
+    pub(super) fn head(&mut self) {
+        let At::Outward(Carried::Verdict(verdict)) = self.at else { return };
+        self.headed = true;
+        if self.held.is_none() && verdict.outcome == Outcome::Success {
+            self.settle_by = Some(Time::NEVER);
+        }
     }
 
     /// Stops the attempt's clocks. Idempotent.

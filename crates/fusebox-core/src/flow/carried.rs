@@ -13,7 +13,8 @@ pub(super) enum Carried {
     Deadline {
         failure: bool,
     },
-    Rejected(Rejection),
+    /// A policy refused; a circuit's refusal is of this endpoint.
+    Rejected(Rejection, usize),
     /// The caller has gone, or another attempt has won.
     Gone,
 }
@@ -25,7 +26,7 @@ impl Carried {
             Carried::Verdict(verdict) => verdict.outcome,
             Carried::TimedOut | Carried::Deadline { failure: true } => Outcome::Failure(Failure::Timeout),
             Carried::Deadline { failure: false } | Carried::Gone => Outcome::Cancelled,
-            Carried::Rejected(_) => Outcome::Ignored,
+            Carried::Rejected(..) => Outcome::Ignored,
         }
     }
 
@@ -35,13 +36,13 @@ impl Carried {
             Carried::Verdict(_) | Carried::Gone => End::Result,
             Carried::TimedOut => End::TimedOut,
             Carried::Deadline { .. } => End::DeadlineExceeded,
-            Carried::Rejected(rejection) => End::Rejected(rejection),
+            Carried::Rejected(rejection, _) => End::Rejected(rejection),
         }
     }
 
     pub(super) fn falls_back(self, on: FallbackOn) -> bool {
         match self {
-            Carried::Rejected(rejection) => rejection.reason.falls_back(),
+            Carried::Rejected(rejection, _) => rejection.reason.falls_back(),
             Carried::Verdict(verdict) => on.answers(verdict),
             Carried::TimedOut | Carried::Deadline { .. } => on == FallbackOn::Failed,
             Carried::Gone => false,

@@ -69,7 +69,7 @@ impl Flow {
         self.hedge = None;
         if let At::Spent(first) = self.main.at {
             // A hedge that was refused says nothing of the call.
-            let refused = matches!(carried, Carried::Rejected(_));
+            let refused = matches!(carried, Carried::Rejected(..));
             self.main.at = At::Outward(if refused { first } else { carried });
         }
         None
@@ -98,7 +98,8 @@ impl Flow {
         {
             bulkhead.cancel(parked, now);
         }
-        self.branch(side).at = At::Outward(carried);
+        let branch = self.branch(side);
+        (branch.at, branch.settle_by) = (At::Outward(carried), None);
         while self.branch(side).depth > to {
             self.branch(side).depth -= 1;
             let depth = self.branch(side).depth;

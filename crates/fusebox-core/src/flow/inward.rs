@@ -6,7 +6,7 @@ use super::{Circuits, Cx, Flow, Watching};
 use crate::breaker::{State, Watched};
 use crate::bulkhead::{Bulkhead, Entry, Parked};
 use crate::pipeline::Stage;
-use crate::{Outcome, Time};
+use crate::{Outcome, Rejection, Time};
 
 impl Flow {
     #[inline(always)]
@@ -20,19 +20,19 @@ impl Flow {
                         self.main.at = At::Limited(grant.at());
                     }
                 }
-                Err(rejection) => return self.turn_out(side, Carried::Rejected(rejection)),
+                Err(rejection) => return self.refuse(side, rejection),
             },
             // Fixed when the call first comes here: neither a retry nor another endpoint gives it more time.
             Stage::Deadline(span) => self.deadline = self.deadline.min(cx.now.plus_nanos(*span)),
             Stage::Pick(balancer) => {
                 self.endpoints = balancer.endpoints();
-                if let Err(rejection) = self.branch(side).pick(balancer, circuits, cx) {
-                    return self.turn_out(side, Carried::Rejected(rejection));
+                if let Err((rejection, of)) = self.branch(side).pick(balancer, circuits, cx) {
+                    return self.turn_out(side, Carried::Rejected(rejection, of));
                 }
             }
             Stage::Throttle(throttle) => match throttle.admit(self.ask.priority, cx.rng, cx.now) {
                 Ok(()) => self.branch(side).throttled = true,
-                Err(rejection) => return self.turn_out(side, Carried::Rejected(rejection)),
+                Err(rejection) => return self.refuse(side, rejection),
             },
             Stage::Bulkhead(bulkhead) => {
                 let entry = bulkhead.enter(self.ask, cx.now, self.latest(cx.now), cx.waker);
@@ -75,7 +75,7 @@ impl Flow {
                 match if key == 0 { circuit.admit(cx.now) } else { circuit.admit_for(key, cx.now) } {
                     Ok(ticket) => branch.held = Some(Watched::by_driver(ticket)),
                     Err(rejection) => {
-                        branch.at = At::Outward(Carried::Rejected(rejection));
+                        branch.at = At::Outward(Carried::Rejected(rejection, branch.endpoint));
                         return;
                     }
                 }
@@ -83,6 +83,12 @@ impl Flow {
             }
         }
         self.branch(side).depth += 1;
+    }
+
+    #[inline(always)]
+    fn refuse(&mut self, side: Side, rejection: Rejection) {
+        let branch = self.branch(side);
+        branch.at = At::Outward(Carried::Rejected(rejection, branch.endpoint));
     }
 
     #[inline(always)]
@@ -100,18 +106,21 @@ impl Flow {
                 branch.depth += 1;
             }
             Entry::Parked(parked) => branch.at = At::Parked(parked),
-            Entry::Refused(rejection) => branch.at = At::Outward(Carried::Rejected(rejection)),
+            Entry::Refused(rejection) => {
+                branch.at = At::Outward(Carried::Rejected(rejection, branch.endpoint));
+            }
         }
     }
 
     /// There is no point in queueing before a circuit that will refuse.
     fn open_already(&mut self, side: Side, circuits: &impl Circuits, now: Time) -> Option<Carried> {
-        let circuit = circuits.circuit(self.branch(side).endpoint);
+        let endpoint = self.branch(side).endpoint;
+        let circuit = circuits.circuit(endpoint);
         if circuit.state(now) != State::Open {
             return None;
         }
         match circuit.admit(now) {
-            Err(rejection) => Some(Carried::Rejected(rejection)),
+            Err(rejection) => Some(Carried::Rejected(rejection, endpoint)),
             Ok(ticket) => {
                 circuit.settle(ticket, Outcome::Ignored, now);
                 None

@@ -252,9 +252,9 @@ impl Flow {
     pub fn told_head(&mut self, of: Try, verdict: Verdict) {
         self.told(of, verdict);
         if of.attempt == self.main.attempt {
-            self.main.headed = matches!(self.main.at, At::Outward(Carried::Verdict(_)));
+            self.main.head();
         } else if let Some(hedge) = &mut self.hedge {
-            hedge.headed = matches!(hedge.at, At::Outward(Carried::Verdict(_)));
+            hedge.head();
         }
     }
 
@@ -293,7 +293,11 @@ impl Flow {
 
     #[inline(always)]
     fn finish(&self, carried: Carried) -> Step {
-        Step::Finish(Finish { end: carried.end(), fallback: self.fallback })
+        let endpoint = match carried {
+            Carried::Rejected(_, of) => of,
+            _ => self.main.endpoint,
+        };
+        Step::Finish(Finish { end: carried.end(), fallback: self.fallback, endpoint })
     }
 
     #[inline(never)]

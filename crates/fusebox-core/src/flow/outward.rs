@@ -26,8 +26,8 @@ impl Flow {
             }
             stage => {
                 self.give_back(side, stage, carried, circuits, cx.now);
-                if let (Stage::Pick(_), Carried::Rejected(rejection)) = (stage, carried) {
-                    self.leave_pick(side, rejection);
+                if let (Stage::Pick(_), Carried::Rejected(rejection, of)) = (stage, carried) {
+                    self.leave_pick(side, rejection, of);
                 }
             }
         }
@@ -60,7 +60,7 @@ impl Flow {
                 }
             }
             Stage::Pick(balancer) if core::mem::take(&mut branch.picked) => {
-                if branch.attempt == 0 || matches!(carried, Carried::Rejected(_)) {
+                if branch.attempt == 0 || matches!(carried, Carried::Rejected(..)) {
                     balancer.give_back(branch.endpoint);
                 } else {
                     balancer.settle(branch.endpoint, carried.outcome(), branch.longest, now);
@@ -68,7 +68,7 @@ impl Flow {
             }
             Stage::Throttle(throttle) if core::mem::take(&mut branch.throttled) => match carried {
                 // It refused nothing: it was never asked.
-                Carried::Rejected(_) => throttle.give_back(priority),
+                Carried::Rejected(..) => throttle.give_back(priority),
                 _ if branch.attempt == 0 => throttle.give_back(priority),
                 carried => throttle.settle(carried.outcome(), now),
             },
@@ -104,7 +104,7 @@ impl Flow {
     }
 
     /// Another endpoint, when this one's circuit rejects; the earliest way out, when all do.
-    fn leave_pick(&mut self, side: Side, rejection: Rejection) {
+    fn leave_pick(&mut self, side: Side, rejection: Rejection, of: usize) {
         let branch = self.branch(side);
         // A queue or a quota refuses for all endpoints alike.
         if !rejection.reason.is_breaker() || branch.tried.has(branch.endpoint) {
@@ -113,8 +113,8 @@ impl Flow {
         branch.tried = branch.tried.with(branch.endpoint);
         match branch.last {
             Some(Carried::Verdict(_) | Carried::TimedOut) => {}
-            Some(Carried::Rejected(other)) if other.retry_at < rejection.retry_at => {}
-            _ => branch.last = Some(Carried::Rejected(rejection)),
+            Some(Carried::Rejected(other, _)) if other.retry_at < rejection.retry_at => {}
+            _ => branch.last = Some(Carried::Rejected(rejection, of)),
         }
         branch.at = At::Inward;
     }
@@ -132,7 +132,7 @@ impl Flow {
                 kind.retry_after()
             }
             Carried::TimedOut if self.replayable => None,
-            Carried::Rejected(_) => {
+            Carried::Rejected(..) => {
                 // A retry that nothing admits leaves the result that was there.
                 if let Some(last @ (Carried::Verdict(_) | Carried::TimedOut)) = self.main.last {
                     self.main.at = At::Outward(last);

@@ -32,6 +32,8 @@ pub struct Finish {
     pub end: End,
     /// Whether a fallback takes its place.
     pub fallback: bool,
+    /// The endpoint that it is about: the last attempt's, or the one whose circuit refused.
+    pub endpoint: usize,
 }
 
 /// Whose result a call has.

@@ -35,9 +35,11 @@ fn when_all_reject_the_earliest_way_out_is_told() {
                 world.trip((first + step) % 3);
                 world.pass(100);
             }
-            let End::Rejected(rejection) = world.call(&[]).end() else { panic!("all are open") };
+            let call = world.call(&[]);
+            let End::Rejected(rejection) = call.end() else { panic!("all are open") };
             assert_eq!(rejection.retry_at, Time::ZERO + ms(1_000), "the circuit that opened first");
             assert_eq!(rejection.reason, Reason::Open);
+            assert_eq!(call.finish.expect("it is over").endpoint, first, "whose refusal it is");
         }
     }
 }

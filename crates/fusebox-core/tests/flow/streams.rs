@@ -126,3 +126,18 @@ fn a_head_that_comes_after_the_lease_is_over_does_not_bring_the_slot_back() {
         assert_eq!((world.seen(0).totals.late, world.seen(0).streak), (1, 2));
     }
 }
+
+#[test]
+fn a_body_keeps_its_place_and_endpoint_where_no_circuit_listens() {
+    for order in ORDERS {
+        let mut plan = Plan::new(order).bulkhead(1, 0).endpoints(2);
+        plan.stages.without_breaker = true;
+        let world = plan.build();
+        let mut call = world.call(&[head(5)]);
+        assert_eq!((call.end(), world.in_use()), (End::Result, 1), "the body has it");
+        let tail = call.tail.take().expect("a body follows");
+        assert_eq!(tail.settle_by(), fusebox_core::Time::NEVER, "nobody waits to hear of it");
+        tail.end(&world.pipeline, &world, Outcome::Success, world.now());
+        assert_eq!((world.in_use(), world.counted()), (0, [0, 0, 0, 0]));
+    }
+}

@@ -86,6 +86,7 @@ prop_compose! {
         threads in proptest::option::weighted(0.2, (1..4u64, 0..200u64)),
         hedge in proptest::option::weighted(0.4, 1..100u64),
         throttled in any::<bool>(),
+        without_breaker in proptest::bool::weighted(0.15),
     ) -> Plan {
         let mut plan = Plan::new(order).budgeted(attempts, backoff, budget).endpoints(endpoints);
         if let Some((every, burst, max_wait)) = limit {
@@ -103,6 +104,7 @@ prop_compose! {
         if throttled {
             plan.stages.throttle = Some(Throttle::new(throttle::Settings::default()).into());
         }
+        plan.stages.without_breaker = without_breaker;
         plan.stages.timeout = timeout.map(ms);
         plan.stages.deadline = deadline.map(ms);
         plan.stages.fallback = fallback;
@@ -205,6 +207,7 @@ fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseErr
             prop_assert!(call.walk.ended <= begins + deadline, "past its deadline");
         }
         tickets += match plan.stages.order {
+            _ if plan.stages.without_breaker => 0,
             Order::Seed => u64::from(made > 0),
             Order::RetryOutside => u64::from(made),
         };

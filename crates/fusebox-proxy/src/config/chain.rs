@@ -220,6 +220,7 @@ impl Policies {
             None => Arc::new(Bulkhead::new(plan.settings.clone())),
         };
         pipeline::Config {
+            without_breaker: false,
             order: self.order,
             rate_limiter: self.rate_limiter.as_ref().map(|plan| Arc::new(RateLimiter::new(plan.settings))),
             balancer: (specs.len() > 1 || self.health.is_some()).then(balancer),

@@ -164,21 +164,14 @@ impl<P: Policies> Walk<P> {
     }
 
     /// The error that a walk without a result of its own ended with.
-    pub(crate) fn error<E>(&self, end: End) -> Error<E> {
-        match end {
+    pub(crate) fn error<E>(&self, finish: Finish) -> Error<E> {
+        match finish.end {
             End::Rejected(rejection) => {
-                Error::Rejected(self.rejecting(rejection.retry_at).rejected(rejection))
+                Error::Rejected(self.policies.before(finish.endpoint).rejected(rejection))
             }
             End::DeadlineExceeded => Error::DeadlineExceeded,
             End::TimedOut | End::Result => Error::TimedOut,
         }
-    }
-
-    /// The circuit whose way out is the earliest: the one that the rejection is of.
-    fn rejecting(&self, retry_at: Time) -> &CircuitBreaker {
-        let endpoints = self.policies.pipeline().balancer().map_or(1, |balancer| balancer.endpoints());
-        let mut others = (1..endpoints).map(|endpoint| self.policies.before(endpoint));
-        others.find(|circuit| circuit.snapshot().retry_at == retry_at).unwrap_or(self.policies.circuit())
     }
 
     /// The result of a finished walk: the last attempt's own, or the error it ended with.
@@ -187,7 +180,7 @@ impl<P: Policies> Walk<P> {
         match (finish.end, last) {
             (End::Result, Some(Ok(value))) => Ok(value),
             (End::Result, Some(Err(error))) => Err(Error::Failed(error)),
-            (end, _) => Err(self.error(end)),
+            _ => Err(self.error(finish)),
         }
     }
 

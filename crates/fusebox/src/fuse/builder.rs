@@ -141,6 +141,13 @@ impl<K> FuseBuilder<K> {
         self
     }
 
+    /// No circuit: the other policies alone. What is refused carries the pipeline's name all the same; the handle that
+    /// [`Fuse::circuit`](super::Fuse::circuit) answers is the one whose clock is used, and no call asks it.
+    pub fn without_breaker(mut self) -> Self {
+        self.stages.without_breaker = true;
+        self
+    }
+
     /// Every setting of the circuit at once.
     pub fn breaker(mut self, config: Config) -> Self {
         self.circuit = self.circuit.config(config);
@@ -216,6 +223,10 @@ impl<K> FuseBuilder<K> {
         match self.retry.map(retry::Config::check).transpose() {
             Ok(retry) => self.stages.retry = retry,
             Err(errors) => wrong.extend(errors),
+        }
+        if self.stages.without_breaker && (self.given.is_some() || !self.circuit.is_default()) {
+            let (found, accepted) = ("settings or a circuit", "none beside without_breaker");
+            wrong.push(ConfigError { field: "breaker", found: found.into(), accepted: accepted.into() });
         }
         self.stages.fallback.get_or_insert_default();
         let circuits = match self.given {

@@ -255,5 +255,5 @@ where
 fn stands<K, T, E>(walk: &mut Walk<Fuse<K>>, last: &mut Option<Result<T, E>>) -> Result<T, Error<E>> {
     walk.abandon();
     let end = if last.is_some() { End::Result } else { End::TimedOut };
-    walk.result(Finish { end, fallback: false }, last.take())
+    walk.result(Finish { end, fallback: false, endpoint: 0 }, last.take())
 }

@@ -184,6 +184,30 @@ fn two_pipelines_share_a_bulkhead() {
     assert_eq!(nested, Ok(Some(Reason::BulkheadFull)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_policy_stands_alone_where_no_circuit_is_wanted() {
+    let fuse =
+        paused("quota").bulkhead(places(1, 0, 0)).timeout(ms(50)).without_breaker().build().expect("works");
+    assert_eq!(fuse.pipeline().describe(), "Fallback › Bulkhead › Timeout");
+    let broken = Script::new().answers(ms(1), Err::<(), _>("down"));
+    for _ in 0..100 {
+        assert_eq!(fuse.run(|| broken.call()).await, Err(Error::Failed("down")), "nothing opens");
+    }
+    let slow = Script::new().answers(ms(60), Ok::<_, String>(()));
+    let (first, second) = tokio::join!(fuse.run(|| slow.call()), fuse.run(|| slow.call()));
+    assert_eq!(first, Err(Error::TimedOut));
+    let Err(Error::Rejected(rejected)) = second else { panic!("one place") };
+    assert_eq!((&*rejected.circuit, rejected.reason), ("quota", Reason::BulkheadFull));
+    assert_eq!(fuse.circuit().snapshot().totals, fusebox::breaker::Totals::default(), "it is never asked");
+}
+
+#[test]
+fn settings_of_a_circuit_that_is_not_wanted_are_refused() {
+    let wrong = Fuse::builder("a").preset(fusebox::breaker::Preset::Seed).without_breaker().build();
+    let wrong = wrong.expect_err("one or the other").to_string();
+    assert_eq!(wrong, "use breaker = settings or a circuit: none beside without_breaker is accepted");
+}
+
 #[test]
 fn everything_wrong_is_told_at_once() {
     let wrong = Fuse::builder("a")

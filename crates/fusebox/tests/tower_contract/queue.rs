@@ -110,3 +110,17 @@ async fn a_request_that_may_not_be_sent_again_queues_too() {
     let called: Vec<_> = results.iter().flatten().map(|called| called.as_millis() / 10 * 10).collect();
     assert_eq!(called, [0, 50]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_alone_is_a_layer_as_well() {
+    let fuse = pipeline().bulkhead(places(1, 1)).without_breaker().build().expect("works");
+    let service = FuseLayer::new(fuse).layer(slow());
+    let results = join_all((0..3).map(|i| service.clone().oneshot(i))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2);
+    assert_eq!(results.into_iter().filter_map(reason).collect::<Vec<_>>(), [Reason::BulkheadFull]);
+    let config = limiter::Config { permits: 1, burst: 1, max_wait: ms(0), ..limiter::Config::default() };
+    let fuse = pipeline().rate_limiter(config).without_breaker().build().expect("works");
+    let service = FuseLayer::new(fuse).layer(slow());
+    assert!(service.clone().oneshot(1).await.is_ok());
+    assert_eq!(reason(service.oneshot(2).await), Some(Reason::RateLimited));
+}
