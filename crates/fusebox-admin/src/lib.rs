@@ -31,6 +31,7 @@ pub use answer::Answer;
 
 use answer::{INDEX, Problem};
 use fusebox::Registry;
+use fusebox::bulkhead::Bulkhead;
 use fusebox::pipeline::Pipeline;
 use left_closed::LeftClosed;
 use metrics::Series;
@@ -45,9 +46,13 @@ pub struct Admin {
     registry: Registry,
     ready: Arc<AtomicBool>,
     pipelines: Arc<[(String, Arc<Pipeline>)]>,
+    connections: Arc<[Connections]>,
     left_closed: LeftClosed,
     series: Arc<Series>,
 }
+
+/// A service, the endpoint its connections go to, and the places of those.
+pub type Connections = (String, String, Arc<Bulkhead>);
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,6 +74,7 @@ impl Admin {
             registry,
             ready: Arc::default(),
             pipelines: Arc::default(),
+            connections: Arc::default(),
             left_closed,
             series: Arc::default(),
         }
@@ -79,6 +85,12 @@ impl Admin {
     #[must_use]
     pub fn with_pipelines(self, pipelines: Vec<(String, Arc<Pipeline>)>) -> Admin {
         Admin { pipelines: pipelines.into(), ..self }
+    }
+
+    /// Also answers about limits on connections: of a service, to an endpoint, as places.
+    #[must_use]
+    pub fn with_connections(self, connections: Vec<Connections>) -> Admin {
+        Admin { connections: connections.into(), ..self }
     }
 
     /// What `/readyz` says from now on, through this handle and its clones.
@@ -101,7 +113,9 @@ impl Admin {
             "/readyz" => Answer::text(503, "not ready\n"),
             "/metrics" => Answer::metrics(self.metrics()),
             "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.left_closed)),
-            "/pipelines" => Answer::json(200, &pipelines::all(&self.pipelines, self.registry.clock())),
+            "/pipelines" => {
+                Answer::json(200, &pipelines::all(&self.pipelines, &self.connections, self.registry.clock()))
+            }
             _ => match path.strip_prefix("/circuits/") {
                 Some(name) => self.circuit(name),
                 None => Problem::no_such_path(path).answer(),
@@ -121,6 +135,6 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.registry, &self.left_closed, &self.series, &self.pipelines)
+        metrics::text(&self.registry, &self.left_closed, &self.series, (&self.pipelines, &self.connections))
     }
 }

@@ -1,21 +1,36 @@
 //! `/pipelines`: every service's chain in order, with what each policy says of itself.
 
+use crate::Connections;
 use crate::wall::Wall;
-use fusebox::bulkhead::Advice;
+use fusebox::bulkhead::{self, Advice};
 use fusebox::pipeline::{Pipeline, PolicySnapshot, StageSnapshot};
 use fusebox::{Clock, Time};
 use serde::Serialize;
 use std::sync::Arc;
 
 /// Every pipeline, in the order in which they were given.
-pub(crate) fn all(pipelines: &[(String, Arc<Pipeline>)], clock: &Clock) -> impl Serialize + use<> {
+pub(crate) fn all(
+    pipelines: &[(String, Arc<Pipeline>)],
+    connections: &[Connections],
+    clock: &Clock,
+) -> impl Serialize + use<> {
     let wall = Wall::read(clock.now());
     let shown = pipelines.iter().map(|(service, pipeline)| PipelineShown {
         service: service.clone(),
         chain: pipeline.describe(),
         stages: pipeline.snapshot(wall.now()).stages.into_iter().map(StageShown::new).collect(),
     });
-    Pipelines { generated_at: wall.rfc3339(wall.now()), clock: wall.now(), pipelines: shown.collect() }
+    let connections = connections.iter().map(|(service, endpoint, places)| {
+        let told = places.snapshot(wall.now());
+        let advice = Advice::on(&told).to_string();
+        ConnectionsShown { service: service.clone(), endpoint: endpoint.clone(), places: told, advice }
+    });
+    Pipelines {
+        generated_at: wall.rfc3339(wall.now()),
+        clock: wall.now(),
+        pipelines: shown.collect(),
+        connections: connections.collect(),
+    }
 }
 
 #[derive(Serialize)]
@@ -24,6 +39,16 @@ struct Pipelines {
     /// The same moment on the clock that snapshots tell moments of.
     clock: Time,
     pipelines: Vec<PipelineShown>,
+    /// Limits on connections.
+    connections: Vec<ConnectionsShown>,
+}
+
+#[derive(Serialize)]
+struct ConnectionsShown {
+    service: String,
+    endpoint: String,
+    places: bulkhead::Snapshot,
+    advice: String,
 }
 
 #[derive(Serialize)]

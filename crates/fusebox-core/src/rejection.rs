@@ -40,6 +40,8 @@ pub enum Reason {
     KeyFull,
     /// The dependency refuses so many calls that this one was not sent.
     Throttled,
+    /// The endpoint has as many connections as it may, and none came free in time.
+    ConnectionsFull,
     /// No endpoint is fit for the call.
     NoEndpoint,
     /// No endpoint is fit for the call, and no fallback answers for that.
@@ -70,6 +72,7 @@ impl Reason {
             Reason::Shed => "shed",
             Reason::KeyFull => "key_full",
             Reason::Throttled => "throttled",
+            Reason::ConnectionsFull => "connections_full",
             Reason::NoEndpoint => "no_endpoint",
             Reason::FleetOut => "fleet_out",
         }
@@ -89,6 +92,7 @@ impl fmt::Display for Reason {
             Reason::Shed => "the places left are kept for calls of a higher priority",
             Reason::KeyFull => "this key's calls hold as many places as one key may",
             Reason::Throttled => "the dependency refuses too many calls already",
+            Reason::ConnectionsFull => "every connection to the endpoint is taken",
             Reason::NoEndpoint => "no endpoint is fit for the call",
             Reason::FleetOut => "no endpoint is fit for the call, which must then fail",
         })

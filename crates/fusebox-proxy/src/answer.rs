@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::upload::ClientFault;
 use crate::wall;
 use bytes::Bytes;
-use fusebox::{Reason, Rejected};
+use fusebox::{CircuitBreaker, Reason, Rejected};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
@@ -141,6 +141,7 @@ pub(crate) fn rejected(session: &Rc<Session>, rejected: &Rejected) -> Response<R
         Reason::BulkheadFull | Reason::BulkheadTimeout | Reason::Shed | Reason::KeyFull => {
             ("bulkhead", StatusCode::SERVICE_UNAVAILABLE)
         }
+        Reason::ConnectionsFull => ("max_connections", StatusCode::SERVICE_UNAVAILABLE),
         Reason::Throttled => ("throttle", StatusCode::SERVICE_UNAVAILABLE),
         Reason::NoEndpoint | Reason::FleetOut => ("balancer", StatusCode::SERVICE_UNAVAILABLE),
         _ => ("breaker", StatusCode::SERVICE_UNAVAILABLE),
@@ -187,7 +188,7 @@ fn late(session: &Rc<Session>, circuit: &Arc<str>, kind: &'static str, detail: &
 }
 
 /// The last attempt ended without a response.
-pub(crate) fn failed(session: &Rc<Session>, circuit: &Arc<str>, fault: &Fault) -> Response<Reply> {
+pub(crate) fn failed(session: &Rc<Session>, circuit: &CircuitBreaker, fault: &Fault) -> Response<Reply> {
     use StatusCode as S;
     let (status, outcome, reason, detail) = match fault {
         Fault::Refused => {
@@ -212,6 +213,7 @@ pub(crate) fn failed(session: &Rc<Session>, circuit: &Arc<str>, fault: &Fault) -
             (S::BAD_GATEWAY, "upstream_failed", "malformed", "Its answer was no HTTP response.")
         }
         Fault::Client(fault) => return client_fault(session, *fault),
+        Fault::Full(rejection) => return rejected(session, &circuit.rejected(*rejection)),
     };
     let title = match outcome {
         "upstream_failed" => "The dependency failed",
@@ -219,7 +221,7 @@ pub(crate) fn failed(session: &Rc<Session>, circuit: &Arc<str>, fault: &Fault) -
     };
     Problem {
         reason,
-        circuit: Some(circuit.clone()),
+        circuit: Some(circuit.name().clone()),
         outcome: Some(outcome),
         retry_after: (status == S::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1)),
         ..Problem::new(status, outcome, title, detail)

@@ -1,11 +1,13 @@
 //! One attempt: a connection, the request out, the response's head in.
 
+use crate::berth::Berth;
 use crate::dial::NoConnection;
 use crate::lane::Target;
 use crate::link::Link;
 use crate::session::Session;
 use crate::source::Source;
 use crate::upload::ClientFault;
+use fusebox_core::Rejection;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Response};
 use hyper::body::{Body, Incoming};
@@ -30,6 +32,8 @@ pub(crate) enum Fault {
     Reset,
     /// What came is no HTTP/1.1 response.
     Malformed,
+    /// The endpoint has as many connections as it may, and none came free.
+    Full(Rejection),
     /// The client's own doing.
     Client(ClientFault),
 }
@@ -70,29 +74,69 @@ impl Head {
 /// Makes an attempt at `target`.
 pub(crate) async fn exchange(session: &Rc<Session>, target: &Target, source: &Source) -> Result<Head, Fault> {
     let worker = &session.worker;
-    if let Some(mut link) = worker.pool.take(target.pool, !source.is_replayable()) {
-        let request = source.request(target, session).ok_or(Fault::Malformed)?;
-        match link.ask(request).await {
-            Ok(response) => return head(response, link),
-            Err(mut broken) => {
-                if let Some(request) = broken.unsent.take() {
-                    source.restore(request);
-                }
-                // The endpoint had closed it while it rested: that is nobody's failure.
-                if !source.is_whole() || broken.error.is_parse() {
-                    return Err(fault(session, &broken.error));
+    let berth = match way(session, target, !source.is_replayable()).await? {
+        Way::Dial(berth) => berth,
+        Way::Over(mut link) => {
+            let request = source.request(target, session).ok_or(Fault::Malformed)?;
+            match link.ask(request).await {
+                Ok(response) => return head(response, link),
+                Err(mut broken) => {
+                    if let Some(request) = broken.unsent.take() {
+                        source.restore(request);
+                    }
+                    // The endpoint had closed it while it rested: that is nobody's failure.
+                    if !source.is_whole() || broken.error.is_parse() {
+                        return Err(fault(session, &broken.error));
+                    }
+                    link.replace()
                 }
             }
         }
-    }
+    };
     let stream = dial(session, target).await?;
-    let over = Link::over(stream, worker.limits.max_header_bytes).await;
+    let over = Link::over(stream, worker.limits.max_header_bytes, berth).await;
     let mut link = over.map_err(|error| fault(session, &error))?;
     let request = source.request(target, session).ok_or(Fault::Malformed)?;
     match link.ask(request).await {
         Ok(response) => head(response, link),
         Err(broken) => Err(fault(session, &broken.error)),
     }
+}
+
+/// How an attempt comes by its connection.
+enum Way {
+    /// One that rested.
+    Over(Link),
+    /// A new one, in this place where places are limited.
+    Dial(Option<Berth>),
+}
+
+/// Waits, where connections are limited, until one comes back or there may be another. The attempt's clocks do not count
+/// that: it is not the endpoint's time.
+async fn way(session: &Session, target: &Target, carefully: bool) -> Result<Way, Fault> {
+    let pool = &session.worker.pool;
+    if let Some(link) = pool.take(target.pool, carefully) {
+        return Ok(Way::Over(link));
+    }
+    let (Some(berths), Some(waiting)) = (pool.berths(target.pool), pool.wait(target.pool)) else {
+        return Ok(Way::Dial(None));
+    };
+    let (mut asked, _excused) = (berths.ask(), session.queue());
+    poll_fn(|cx| {
+        // Nearer than a place, which would have to be dialled for.
+        if let Some(link) = pool.take(target.pool, carefully) {
+            return Poll::Ready(Ok(Way::Over(link)));
+        }
+        match asked.poll(cx) {
+            Poll::Ready(came) => Poll::Ready(came.map(|berth| Way::Dial(Some(berth))).map_err(Fault::Full)),
+            Poll::Pending => {
+                waiting.wake(cx.waker());
+                session.wake_by(asked.until());
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }
 
 async fn dial(session: &Session, target: &Target) -> Result<TcpStream, Fault> {

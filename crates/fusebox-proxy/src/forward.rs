@@ -65,9 +65,7 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
 fn answer(session: &Rc<Session>, mut walk: Walk, finish: Finish, shelf: Option<Shelf>) -> Response<Reply> {
     let mut response = match (finish.end, walk.last.take()) {
         (End::Result, Some((endpoint, Ok(head)))) => live(session, &mut walk, endpoint, head, shelf),
-        (End::Result, Some((_, Err(fault)))) => {
-            answer::failed(session, concerned(&walk, finish).name(), &fault)
-        }
+        (End::Result, Some((_, Err(fault)))) => answer::failed(session, concerned(&walk, finish), &fault),
         (end, last) => {
             walk.last = last;
             walk.discard();

@@ -21,6 +21,7 @@
 mod admin;
 mod alarm;
 mod answer;
+mod berth;
 mod bind;
 pub mod config;
 mod dial;
@@ -28,6 +29,7 @@ mod exchange;
 mod forward;
 mod gate;
 mod guests;
+mod health;
 mod hygiene;
 mod intake;
 mod journal;

@@ -4,6 +4,7 @@
 //! connection on the spot, nothing is left behind to leak, and a call costs no hand-over between tasks. While a
 //! connection rests in the pool nobody polls it but the sweep, with a waker that wakes nobody.
 
+use crate::berth::Berth;
 use crate::socket::Socket;
 use crate::upload::Upload;
 use hyper::body::Incoming;
@@ -24,6 +25,10 @@ struct Ends {
     sender: SendRequest<Upload>,
     /// `None` once it has ended.
     wire: Option<Wire>,
+    /// After the wire: its place is free once it is closed.
+    berth: Option<Berth>,
+    /// Calls that waited for it, one after the other, while others did elsewhere.
+    handed_on: u32,
 }
 
 /// Why no response head came.
@@ -34,11 +39,15 @@ pub(crate) struct Broken {
 }
 
 impl Link {
-    pub(crate) async fn over(stream: TcpStream, largest_head: usize) -> hyper::Result<Self> {
+    pub(crate) async fn over(
+        stream: TcpStream,
+        largest_head: usize,
+        berth: Option<Berth>,
+    ) -> hyper::Result<Self> {
         let mut http = Builder::new();
         http.max_buf_size(largest_head);
         let (sender, wire) = http.handshake(TokioIo::new(Socket::of(stream))).await?;
-        Ok(Link(Box::new(Ends { sender, wire: Some(wire) })))
+        Ok(Link(Box::new(Ends { sender, wire: Some(wire), berth, handed_on: 0 })))
     }
 
     /// Sends `request` and waits for the head of the response.
@@ -46,7 +55,7 @@ impl Link {
         &mut self,
         request: http::Request<Upload>,
     ) -> Result<http::Response<Incoming>, Broken> {
-        let Ends { sender, wire } = &mut *self.0;
+        let Ends { sender, wire, .. } = &mut *self.0;
         let mut response = pin!(sender.try_send_request(request));
         let answer = poll_fn(|cx| {
             advance(wire, cx);
@@ -62,6 +71,17 @@ impl Link {
     /// Moves bytes. Call before polling a body that comes over this connection.
     pub(crate) fn advance(&mut self, cx: &mut Context<'_>) {
         advance(&mut self.0.wire, cx);
+    }
+
+    /// Closes it; its place is the next connection's.
+    pub(crate) fn replace(mut self) -> Option<Berth> {
+        self.0.berth.take()
+    }
+
+    /// Counts a call that it is handed on to.
+    pub(crate) fn hands_on(&mut self) -> u32 {
+        self.0.handed_on += 1;
+        self.0.handed_on
     }
 
     /// Whether it can take another request.

@@ -1,32 +1,76 @@
 //! A worker's idle connections to endpoints.
 //!
 //! Last in, first out: the busiest connections stay warm and the others grow old enough to be closed. Nothing is
-//! shared between workers, so taking one costs no lock.
+//! shared between workers but the number of connections that an endpoint may have, so taking one costs no lock.
 
+use crate::berth::Berths;
 use crate::link::Link;
 use fusebox::Time;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 /// Idle connections to one authority, for each worker.
 const MOST_IDLE: usize = 128;
 /// Shorter than what common servers allow, so that it is rarely they who close.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
+/// Calls in a row that a connection is handed on to while calls of other workers wait for one.
+const MOST_HANDED_ON: u32 = 64;
 
 /// Idle connections, by authority.
 pub(crate) struct Pool {
-    idle: Vec<RefCell<Vec<(Link, Time)>>>,
+    shelves: Vec<Shelf>,
+}
+
+/// The connections to one authority.
+#[derive(Default)]
+struct Shelf {
+    idle: RefCell<Vec<(Link, Time)>>,
+    /// How many there may be, where that is limited.
+    berths: Option<Arc<Berths>>,
+    /// Calls of this worker that wait for one.
+    waiting: Cell<usize>,
+    wakers: RefCell<Vec<Waker>>,
+}
+
+impl Shelf {
+    /// Calls of other workers that wait for a connection.
+    fn wanted(&self) -> usize {
+        self.berths.as_ref().map_or(0, |berths| berths.waiting().saturating_sub(self.waiting.get()))
+    }
+}
+
+/// A call of this worker that waits for a connection, as long as it lives.
+pub(crate) struct Waiting<'a>(&'a Shelf);
+
+impl Waiting<'_> {
+    /// Wakes `waker` when a connection comes back.
+    pub(crate) fn wake(&self, waker: &Waker) {
+        let mut wakers = self.0.wakers.borrow_mut();
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
+    }
 }
 
 impl Pool {
-    pub(crate) fn new(authorities: usize) -> Self {
-        Pool { idle: (0..authorities).map(|_| RefCell::default()).collect() }
+    /// Nothing yet, for endpoints with these limits.
+    pub(crate) fn new(limits: &[Option<Arc<Berths>>]) -> Self {
+        let shelf = |berths: &Option<Arc<Berths>>| Shelf { berths: berths.clone(), ..Shelf::default() };
+        Pool { shelves: limits.iter().map(shelf).collect() }
     }
 
     /// A connection to this authority that was good when last looked at; `carefully` looks again, for requests that
     /// cannot be made twice.
     pub(crate) fn take(&self, authority: usize, carefully: bool) -> Option<Link> {
-        let mut idle = self.idle.get(authority)?.borrow_mut();
+        let mut idle = self.shelves.get(authority)?.idle.borrow_mut();
         while let Some((mut link, _)) = idle.pop() {
             if !carefully || link.rest() {
                 return Some(link);
@@ -35,23 +79,47 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection for the next call, if it can be used again.
+    /// The limit on connections to this authority.
+    pub(crate) fn berths(&self, authority: usize) -> Option<&Arc<Berths>> {
+        self.shelves.get(authority)?.berths.as_ref()
+    }
+
+    /// A call begins to wait for a connection to this authority.
+    pub(crate) fn wait(&self, authority: usize) -> Option<Waiting<'_>> {
+        let shelf = self.shelves.get(authority)?;
+        shelf.waiting.set(shelf.waiting.get() + 1);
+        Some(Waiting(shelf))
+    }
+
+    /// Keeps a connection for the next call, if it can be used again and no other worker needs its place more.
     pub(crate) fn keep(&self, authority: usize, mut link: Link, now: Time) {
-        if !link.rest() {
+        let Some(shelf) = self.shelves.get(authority).filter(|_| link.rest()) else { return };
+        let waits_here = shelf.waiting.get() > 0;
+        if shelf.wanted() > 0 && (!waits_here || link.hands_on() > MOST_HANDED_ON) {
             return;
         }
-        if let Some(idle) = self.idle.get(authority) {
-            let mut idle = idle.borrow_mut();
-            if idle.len() < MOST_IDLE {
-                idle.push((link, now));
-            }
+        let mut idle = shelf.idle.borrow_mut();
+        if idle.len() < MOST_IDLE {
+            idle.push((link, now));
+            drop(idle);
+            shelf.wakers.take().into_iter().for_each(Waker::wake);
         }
     }
 
     /// Closes what has rested too long or was closed by the other side.
     pub(crate) fn sweep(&self, now: Time) {
-        for idle in &self.idle {
-            idle.borrow_mut().retain_mut(|(link, since)| now.since(*since) < LONGEST_IDLE && link.rest());
+        for shelf in &self.shelves {
+            let stays = |(link, since): &mut (Link, Time)| now.since(*since) < LONGEST_IDLE && link.rest();
+            shelf.idle.borrow_mut().retain_mut(stays);
+        }
+    }
+
+    /// Closes resting connections whose places other workers' calls wait for.
+    pub(crate) fn make_way(&self) {
+        for shelf in &self.shelves {
+            let mut idle = shelf.idle.borrow_mut();
+            let some = shelf.wanted().min(idle.len());
+            idle.drain(..some);
         }
     }
 }

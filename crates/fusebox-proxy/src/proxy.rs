@@ -3,6 +3,7 @@
 use crate::admin;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
+use crate::health;
 use crate::journal::{Journal, Sink};
 use crate::routes::Routes;
 use crate::worker::{self, Shared};
@@ -104,22 +105,24 @@ impl Proxy {
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
         let operators = Admin::new(registry.clone());
-        let routes = Arc::new(Routes::new(&plan, &registry));
-        let operators = operators.with_pipelines(routes.pipelines());
+        let mut routes = Routes::new(&plan, &registry);
+        let wards = std::mem::take(&mut routes.wards);
+        let routes = Arc::new(routes);
+        let operators = operators.with_pipelines(routes.pipelines()).with_connections(routes.connections());
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
             routes,
             clock: registry.clock().clone(),
             places: Arc::new(Semaphore::new(plan.limits.max_connections)),
             limits: plan.limits,
-            stop,
+            stop: stop.clone(),
         };
         let stopper = Stopper(Arc::new(sender), operators.clone());
         let (admin_stopper, admin_stop) = watch::channel(());
         let mut proxy = Proxy {
             addresses,
             admin_address,
-            registry,
+            registry: registry.clone(),
             journal,
             stopper,
             workers: Vec::new(),
@@ -132,6 +135,10 @@ impl Proxy {
             // If this fails, the proxy is dropped, which stops those that run.
             let run = move || worker::run(shared, own, rng);
             proxy.workers.push(spawn(&format!("fusebox-{index}"), run)?);
+        }
+        if !wards.is_empty() {
+            let with = (registry.clock().clone(), proxy.journal.clone(), rng.fork());
+            proxy.workers.push(spawn("fusebox-health", move || health::run(wards, with, stop))?);
         }
         if let Some(listener) = admin {
             let operators = operators.clone();

@@ -1,35 +1,81 @@
 //! Everything the plan protects, made ready once for all workers.
 
-use crate::config::Plan;
+use crate::berth::Berths;
+use crate::config::{ConnectionLimit, Endpoint, Plan};
+use crate::health::Ward;
 use crate::lane::{Route, Target};
-use fusebox::Registry;
 use fusebox::pipeline::Pipeline;
+use fusebox::{Clock, Registry};
+use fusebox_admin::Connections;
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The routes, most specific first.
-#[derive(Debug)]
 pub(crate) struct Routes {
     pub(crate) routes: Vec<Arc<Route>>,
-    /// Distinct authorities.
-    pub(crate) pools: usize,
+    /// How many connections each pool's endpoint may have.
+    pub(crate) berths: Vec<Option<Arc<Berths>>>,
+    /// Rung when a call begins to wait for a connection.
+    pub(crate) bell: watch::Sender<()>,
+    /// The services whose endpoints are asked whether they are well.
+    pub(crate) wards: Vec<Ward>,
+    limited: Vec<Connections>,
+}
+
+/// The pools that workers keep connections in: one for each authority, and for each limit on it.
+struct Pools<'a> {
+    known: Vec<(&'a str, Option<ConnectionLimit>)>,
+    berths: Vec<Option<Arc<Berths>>>,
+    limited: Vec<Connections>,
+    bell: watch::Sender<()>,
+    clock: &'a Clock,
+}
+
+impl<'a> Pools<'a> {
+    /// The number of the pool for connections to `endpoint` of `service`.
+    fn of(&mut self, service: &str, endpoint: &'a Endpoint, limit: Option<ConnectionLimit>) -> usize {
+        let wanted = (&*endpoint.authority, limit);
+        if let Some(known) = self.known.iter().position(|known| *known == wanted) {
+            return known;
+        }
+        let berths = limit.map(|limit| Arc::new(Berths::new(&limit, self.clock, &self.bell)));
+        let limited =
+            |berths: &Arc<Berths>| (service.to_owned(), endpoint.authority.clone(), berths.places().clone());
+        self.limited.extend(berths.as_ref().map(limited));
+        self.known.push(wanted);
+        self.berths.push(berths);
+        self.known.len() - 1
+    }
 }
 
 impl Routes {
     /// Makes the routes of `plan` and their circuits.
     pub(crate) fn new(plan: &Plan, registry: &Registry) -> Self {
-        let hash = RandomState::new();
-        let mut authorities: Vec<&str> = Vec::new();
-        let mut routes = Vec::new();
+        let (hash, clock) = (RandomState::new(), registry.clock());
+        let mut pools = Pools {
+            known: Vec::new(),
+            berths: Vec::new(),
+            limited: Vec::new(),
+            bell: watch::channel(()).0,
+            clock,
+        };
+        let (mut routes, mut wards) = (Vec::new(), Vec::new());
         for service in &plan.services {
-            for (route, pipeline) in service.routes.iter().zip(service.pipelines(registry.clock().now())) {
+            let pipelines = service.pipelines(clock.now());
+            // All routes of a service have one balancer.
+            let balancer = pipelines.iter().find_map(|stages| stages.balancer.clone());
+            let check = service.own_route().and_then(|own| own.policies.health.clone());
+            wards.extend(check.zip(balancer).map(|(check, balancer)| Ward {
+                service: service.name.clone(),
+                endpoints: service.endpoints.clone(),
+                check,
+                balancer,
+            }));
+            for (route, pipeline) in service.routes.iter().zip(pipelines) {
                 let targets = service.endpoints.iter().map(|endpoint| {
-                    let known = authorities.iter().position(|known| *known == endpoint.authority);
-                    let pool = known.unwrap_or_else(|| {
-                        authorities.push(&endpoint.authority);
-                        authorities.len() - 1
-                    });
+                    let pool = pools.of(&service.name, endpoint, route.policies.max_connections);
                     Target::new(service, &route.policies, endpoint, pool)
                 });
                 let targets = targets.collect();
@@ -37,12 +83,17 @@ impl Routes {
             }
         }
         routes.sort_by_key(|route| Reverse(route.matches.specificity()));
-        Routes { routes, pools: authorities.len() }
+        Routes { routes, berths: pools.berths, bell: pools.bell, wards, limited: pools.limited }
     }
 
     /// The pipelines, by service.
     pub(crate) fn pipelines(&self) -> Vec<(String, Arc<Pipeline>)> {
         self.routes.iter().map(|route| (route.service.to_string(), route.pipeline.clone())).collect()
+    }
+
+    /// The places of connections, by service and endpoint.
+    pub(crate) fn connections(&self) -> Vec<Connections> {
+        self.limited.clone()
     }
 
     /// How many circuits the plan can come to.

@@ -24,6 +24,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// What a client's connection is at.
@@ -55,8 +56,21 @@ pub(crate) struct Session {
     limit: Cell<Time>,
     /// When the call in flight wants to be polled.
     due: Cell<Time>,
+    /// Calls of this client that wait for a connection, since when, and how long they have in all.
+    queueing: Cell<(u32, Time, Duration)>,
     /// The verdict on a body that is on its way.
     tail: RefCell<Option<(Tail, Arc<Route>, Fuses)>>,
+}
+
+/// An attempt that waits for a connection, as long as it lives.
+pub(crate) struct Queueing<'a>(&'a Session);
+
+impl Drop for Queueing<'_> {
+    fn drop(&mut self) {
+        let (waiting, since, before) = self.0.queueing.get();
+        let spent = if waiting == 1 { self.0.now().since(since) } else { Duration::ZERO };
+        self.0.queueing.set((waiting.saturating_sub(1), since, before.saturating_add(spent)));
+    }
 }
 
 /// How serving a connection ended.
@@ -96,6 +110,7 @@ impl Session {
             fresh: Cell::new(true),
             limit: Cell::new(limit),
             due: Cell::new(Time::NEVER),
+            queueing: Cell::new((0, Time::ZERO, Duration::ZERO)),
             tail: RefCell::new(None),
         }
     }
@@ -108,8 +123,24 @@ impl Session {
     pub(crate) fn begin_call(&self, version: Version, has_body: bool) {
         self.http10.set(version < Version::HTTP_11);
         self.upload.reset(has_body);
+        self.queueing.set((0, Time::ZERO, Duration::ZERO));
         self.phase.set(Phase::Call);
         self.limit.set(Time::NEVER);
+    }
+
+    /// An attempt begins to wait for a connection.
+    pub(crate) fn queue(&self) -> Queueing<'_> {
+        let (waiting, since, before) = self.queueing.get();
+        let since = if waiting == 0 { self.now() } else { since };
+        self.queueing.set((waiting + 1, since, before));
+        Queueing(self)
+    }
+
+    /// How much of the present call's time was not its endpoint's: it waited for its own client, or for a connection.
+    pub(crate) fn excused(&self, now: Time) -> Duration {
+        let (waiting, since, before) = self.queueing.get();
+        let queued = if waiting > 0 { before.saturating_add(now.since(since)) } else { before };
+        self.upload.starved(now).saturating_add(queued)
     }
 
     /// The response is on its way.

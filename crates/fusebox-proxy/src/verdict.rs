@@ -32,6 +32,7 @@ pub(crate) fn judge(result: &Result<Head, Fault>, source: &Source, lenient: bool
             }
         }
         Err(Fault::Client(_) | Fault::Exhausted) => Verdict::IGNORED,
+        Err(Fault::Full(_)) => Verdict::REFUSED,
         Err(Fault::Refused | Fault::ConnectTimeout | Fault::Unresolved) => {
             failure(Failure::Connect, source.is_whole())
         }

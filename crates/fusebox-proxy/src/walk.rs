@@ -31,7 +31,7 @@ pub(crate) struct Walk {
     pub(crate) last: Option<Landed>,
     /// What that says of its endpoint.
     pub(crate) verdict: Option<Verdict>,
-    /// How much of the attempts' time was the client's.
+    /// How much of the attempts' time was not the endpoint's.
     excused: Duration,
     /// When the flow wants to be asked again.
     ask_at: Time,
@@ -50,7 +50,7 @@ impl Walk {
         let mut flow = Flow::new(source.is_replayable());
         flow.ask(ask);
         flow.due_by(deadline);
-        let excused = session.upload.starved(session.now());
+        let excused = session.excused(session.now());
         let (session, lane) = (session.clone(), lane.clone());
         Walk { session, lane, fuses, flow, last: None, verdict: None, excused, ask_at: Time::ZERO }
     }
@@ -141,12 +141,12 @@ impl Walk {
         self.last = Some((of.endpoint, result));
     }
 
-    /// Takes the time that the client kept its attempt waiting off the attempt's clocks.
+    /// Takes the time in which the attempt waited for its client or for a connection off its clocks.
     fn excuse(&mut self, now: Time) {
-        let starved = self.session.upload.starved(now);
-        if starved > self.excused {
-            self.flow.excuse(starved - self.excused);
-            self.excused = starved;
+        let excused = self.session.excused(now);
+        if excused > self.excused {
+            self.flow.excuse(excused - self.excused);
+            self.excused = excused;
         }
     }
 

@@ -78,13 +78,14 @@ pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>, rng: SharedRng) -
         clock: shared.clock,
         rng,
         limits: shared.limits.clone(),
-        pool: Pool::new(shared.routes.pools),
+        pool: Pool::new(&shared.routes.berths),
         book: Book::default(),
         guests: Guests::default(),
     });
     let local = LocalSet::new();
     let cut_off = local.block_on(&runtime, async move {
         spawn_local(sweep(worker.clone()));
+        spawn_local(make_way(worker.clone(), shared.routes.bell.subscribe()));
         let mut accepting = Vec::new();
         for listener in listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -134,6 +135,13 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, places: A
 fn is_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Closes what rests here while calls of other workers wait for a connection.
+async fn make_way(worker: Rc<Worker>, mut bell: watch::Receiver<()>) {
+    while bell.changed().await.is_ok() {
+        worker.pool.make_way();
+    }
 }
 
 async fn sweep(worker: Rc<Worker>) {

@@ -45,7 +45,7 @@ pub(crate) fn text(
     registry: &Registry,
     left_closed: &LeftClosed,
     series: &Series,
-    pipelines: &[(String, Arc<Pipeline>)],
+    all: (&[(String, Arc<Pipeline>)], &[crate::Connections]),
 ) -> String {
     let wall = Wall::read(registry.clock().now());
     let rows = registry.all().into_iter().map(|circuit| {
@@ -56,7 +56,7 @@ pub(crate) fn text(
     let (rows, capped) = series.seat(rows.collect());
     let mut text = Text::default();
     circuits(&mut text, &rows, &wall);
-    policies::tell(&mut text, pipelines, wall.now());
+    policies::tell(&mut text, all, wall.now());
     let mut single = |name, kind, help, value: u64| text.family(name, kind, help).sample(&[], value);
     single("fusebox_circuits_turned_away_total", Counter, TURNED_AWAY, registry.turned_away());
     single("fusebox_metrics_capped", Gauge, CAPPED, capped as u64);

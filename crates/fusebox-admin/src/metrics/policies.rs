@@ -3,6 +3,7 @@
 use super::family::Join::{Max, Min, Sum};
 use super::family::{Family, Labels, Parts, Rows, Values, counter, counter_by, gauge};
 use super::text::{Kind, Text};
+use crate::Connections;
 use fusebox::pipeline::{Pipeline, PolicySnapshot, Stage};
 use fusebox::retry::BudgetSnapshot;
 use fusebox::{Time, balancer, bulkhead, hedge, throttle, timeout};
@@ -18,6 +19,7 @@ struct Policies {
     throttles: Rows<throttle::Snapshot>,
     bulkheads: Rows<bulkhead::Snapshot>,
     limits: Rows<fusebox::adaptive::Snapshot>,
+    connections: Rows<bulkhead::Snapshot>,
     budgets: Rows<BudgetSnapshot>,
     hedges: Rows<hedge::Snapshot>,
     spans: Rows<u64>,
@@ -27,16 +29,25 @@ struct Policies {
 }
 
 /// Writes the families of all policies in `pipelines`.
-pub(super) fn tell(text: &mut Text, pipelines: &[(String, Arc<Pipeline>)], now: Time) {
+pub(super) fn tell(
+    text: &mut Text,
+    (pipelines, connections): (&[(String, Arc<Pipeline>)], &[Connections]),
+    now: Time,
+) {
     let mut all = Policies::default();
     for (service, pipeline) in pipelines {
         let stages = pipeline.stages().iter();
         stages.for_each(|stage| all.add(service, stage, now));
     }
+    for (service, endpoint, places) in connections {
+        let labels = vec![("service", service.clone()), ("endpoint", endpoint.clone())];
+        all.connections.add(labels, places.snapshot(now));
+    }
     all.limiters.tell(text, LIMITER);
     all.throttles.tell(text, THROTTLE);
     all.bulkheads.tell(text, BULKHEAD);
     all.limits.tell(text, ADAPTIVE);
+    all.connections.tell(text, CONNECTIONS);
     all.budgets.tell(text, RETRY);
     all.hedges.tell(text, HEDGE);
     all.spans.tell(text, TIMEOUT);
@@ -207,6 +218,26 @@ const BULKHEAD: &[Family<bulkhead::Snapshot>] = &[
     counter("bulkhead_waker_panics_total", "Wakers that panicked.", |s| s.waker_panics as f64),
 ];
 
+const CONNECTIONS: &[Family<bulkhead::Snapshot>] = &[
+    gauge("connection_pool_capacity", "Connections that the endpoint may have.", Sum, |s| s.capacity as f64),
+    gauge("connection_pool_in_use", "Connections that it has, busy or at rest.", Sum, |s| s.in_use as f64),
+    gauge("connection_pool_peak_in_use", "The most connections ever at once.", Max, |s| s.peak_in_use as f64),
+    gauge("connection_pool_waiting", "Calls that wait for a connection.", Sum, |s| s.waiting as f64),
+    counter_by(
+        "connection_pool_calls_total",
+        "Calls that needed a new connection, by result: admitted at once or after a wait, refused by reason, or given up.",
+        "result",
+        &[
+            ("admitted", |s| s.admitted as f64),
+            ("full", |s| s.refused.full as f64),
+            ("timed_out", |s| s.refused.timed_out as f64),
+            ("cancelled", |s| s.cancelled as f64),
+        ],
+    ),
+    counter("connection_pool_waited_total", "Those that were admitted after a wait.", |s| s.waited as f64),
+    counter("connection_pool_wait_seconds_total", "How long those waited in all.", |s| seconds(s.wait_nanos)),
+];
+
 const ADAPTIVE: &[Family<fusebox::adaptive::Snapshot>] = &[
     gauge("bulkhead_limit", "Calls that the adaptive limit allows at once.", Sum, |s| s.limit as f64),
     gauge("bulkhead_limit_no_load_seconds", "Latency without load, as last measured; 0 before.", Max, |s| {
@@ -289,6 +320,12 @@ const ENDPOINT: &[Family<balancer::EndpointSnapshot>] = &[
         f64::from(u8::from(s.ejected_until.is_some()))
     }),
     gauge("balancer_healthy", "0 while health checks fail.", Min, |s| f64::from(u8::from(s.healthy))),
+    counter_by(
+        "balancer_checks_total",
+        "Health checks of the endpoint, by what they found.",
+        "result",
+        &[("good", |s| s.good_checks as f64), ("bad", |s| s.bad_checks as f64)],
+    ),
     gauge("balancer_in_flight", "Calls picked for the endpoint that have not ended.", Sum, |s| {
         s.in_flight as f64
     }),

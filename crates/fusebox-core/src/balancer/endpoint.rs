@@ -47,6 +47,8 @@ pub(super) struct Endpoint {
     pub(super) cancelled: AtomicU64,
     /// Nanoseconds of successes and failures, summed.
     pub(super) nanos: AtomicU64,
+    /// Its health checks, the bad and the good ones.
+    pub(super) checks: [AtomicU64; 2],
     pub(super) name: Arc<str>,
     pub(super) record: Mutex<Record>,
 }
@@ -64,6 +66,7 @@ impl Endpoint {
             nanos: AtomicU64::new(0),
             peak: Peak::new(nanos, now),
             healthy: AtomicBool::new(true),
+            checks: [AtomicU64::new(0), AtomicU64::new(0)],
             out_until: AtomicU64::new(0),
             ramp_until: AtomicU64::new(0),
             was_open: AtomicBool::new(false),

@@ -366,6 +366,13 @@ impl Balancer {
         Time::from_nanos(self.compare_at.load(Relaxed))
     }
 
+    /// Counts a health check that the driver has made.
+    pub fn count_check(&self, endpoint: usize, good: bool) {
+        if let Some(member) = self.members.get(endpoint) {
+            member.endpoint.checks[usize::from(good)].fetch_add(1, Relaxed);
+        }
+    }
+
     /// An endpoint has become healthy or unhealthy, by checks that the driver runs. An unhealthy one is out; one that has
     /// become healthy starts slowly.
     pub fn set_healthy(&self, endpoint: usize, healthy: bool, now: Time) {

@@ -46,6 +46,10 @@ pub struct EndpointSnapshot {
     pub ramp: Ratio,
     /// Whether its checks have not found it unhealthy.
     pub healthy: bool,
+    /// Health checks that found it well, since the start.
+    pub good_checks: u64,
+    /// Health checks that did not.
+    pub bad_checks: u64,
     /// Until when the fleet keeps it out.
     pub ejected_until: Option<Time>,
     /// Ejections since the start.
@@ -96,6 +100,8 @@ impl Balancer {
                 latency_nanos: endpoint.peak.read(now, settings.decay) as u64,
                 ramp: share(endpoint.ramp(now, settings)),
                 healthy: endpoint.healthy.load(Relaxed),
+                good_checks: endpoint.checks[1].load(Relaxed),
+                bad_checks: endpoint.checks[0].load(Relaxed),
                 ejected_until: (out_until > now).then_some(out_until),
                 ejections: record.ejections,
                 last_ejection: record.rule,

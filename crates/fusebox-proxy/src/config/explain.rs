@@ -2,7 +2,7 @@
 
 use super::breaker::preset_name;
 use super::bulkhead;
-use super::chain::{BulkheadPlan, Counts, Limiter};
+use super::chain::{BulkheadPlan, ConnectionLimit, Counts, HealthCheck, Limiter, Policies};
 use super::duration::show;
 use super::plan::{Endpoint, Key, Match, Plan, Route, Service};
 use super::retry::jitter_name;
@@ -13,7 +13,7 @@ use fusebox_core::breaker::{
 };
 use fusebox_core::hedge::{self, After};
 use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
-use fusebox_core::{limiter, retry};
+use fusebox_core::{balancer, limiter, retry};
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use std::fmt::{self, Write};
@@ -89,8 +89,15 @@ impl Page {
                     policies.fallback.iter().for_each(|fallback| self.stage("Fallback", &answer(fallback)));
                 }
                 Stage::Pick(balancer) => {
-                    let strategy = balancer.settings().config().strategy.as_str().replace('_', " ");
-                    self.stage("Balancer", &format!("{strategy} over {} endpoints", balancer.endpoints()));
+                    let config = balancer.settings().config();
+                    let strategy = config.strategy.as_str().replace('_', " ");
+                    let many = if balancer.endpoints() == 1 {
+                        "1 endpoint".into()
+                    } else {
+                        format!("{} endpoints", balancer.endpoints())
+                    };
+                    self.stage("Balancer", &format!("{strategy} over {many}"));
+                    near(config, policies, service).iter().for_each(|line| self.stage("", line));
                 }
                 Stage::Breaker => self.breaker(service, route),
                 Stage::Retry { settings, .. } => self.stage("Retry", &attempts(settings.config())),
@@ -124,6 +131,9 @@ impl Page {
                 }
                 other => self.stage(other.name(), "on"),
             }
+        }
+        if let Some(limit) = &policies.max_connections {
+            self.stage("Connections", &connections(limit));
         }
         let endpoints: Vec<_> = service.endpoints.iter().map(Endpoint::to_string).collect();
         self.stage("Service", &endpoints.join(", "));
@@ -217,6 +227,51 @@ fn spare(item: &FallbackItem) -> String {
             }
         }
     }
+}
+
+/// What a balancer makes of regions, of outliers and of health.
+fn near(config: &balancer::Config, policies: &Policies, service: &Service) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(ours) = &config.region {
+        let (here, there) = (show(config.slow_same_region), show(config.slow_other_region));
+        let next: String = config.other_regions.iter().map(|region| format!(", then {region}")).collect();
+        lines.push(format!(
+            "{ours} is our region{next}; calls go farther when less than {} of what is nearer is fit, or as its latency \
+             nears {here} (in other regions {there})",
+            percent(config.spill_over)
+        ));
+    }
+    let fleet = service.endpoints.len();
+    if let Some(rules) = config.outliers.as_ref().filter(|rules| fleet >= rules.minimum_endpoints as usize) {
+        lines.push(format!(
+            "an endpoint much worse than the others is out for {}, longer each time; never more than {} of them",
+            show(rules.base_ejection),
+            percent(rules.max_ejected)
+        ));
+    }
+    if let Some(HealthCheck { path, interval, timeout, healthy_after, unhealthy_after, expect }) =
+        &policies.health
+    {
+        lines.push(format!(
+            "asks each for {path} every {}: out after {unhealthy_after} bad answers (not {} to {}, or none in {}), \
+             back after {healthy_after} good ones",
+            show(*interval),
+            expect.start(),
+            expect.end(),
+            show(*timeout)
+        ));
+    }
+    lines
+}
+
+/// How many connections an endpoint has.
+fn connections(limit: &ConnectionLimit) -> String {
+    let ConnectionLimit { per_endpoint, max_wait, max_queue } = *limit;
+    let more = match max_queue {
+        0 => "more calls are refused".into(),
+        queue => format!("{queue} calls more wait up to {}", show(max_wait)),
+    };
+    format!("{per_endpoint} to each endpoint; {more}")
 }
 
 fn attempts(retry: &retry::Config) -> String {

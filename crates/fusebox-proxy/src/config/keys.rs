@@ -33,34 +33,33 @@ pub const LIMITS: Keys = keys(
     ],
 );
 /// `[[service]]`
-pub const SERVICE: Keys = Keys {
-    later: &["health", "max_connections"],
-    ..keys(
-        "service",
-        &[
-            "hedge",
-            "max_replay_bytes",
-            "idempotency_key",
-            "name",
-            "match",
-            "endpoints",
-            "region",
-            "zone",
-            "order",
-            "fallback",
-            "rate_limiter",
-            "balancer",
-            "deadline",
-            "throttle",
-            "bulkhead",
-            "priority",
-            "breaker",
-            "retry",
-            "call_timeout",
-            "route",
-        ],
-    )
-};
+pub const SERVICE: Keys = keys(
+    "service",
+    &[
+        "health",
+        "max_connections",
+        "hedge",
+        "max_replay_bytes",
+        "idempotency_key",
+        "name",
+        "match",
+        "endpoints",
+        "region",
+        "zone",
+        "order",
+        "fallback",
+        "rate_limiter",
+        "balancer",
+        "deadline",
+        "throttle",
+        "bulkhead",
+        "priority",
+        "breaker",
+        "retry",
+        "call_timeout",
+        "route",
+    ],
+);
 /// `[[service.route]]`
 pub const ROUTE: Keys = keys(
     "service.route",
@@ -223,7 +222,7 @@ pub const CACHED: Keys =
     keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 33] = [
+pub const ALL: [&Keys; 35] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -234,6 +233,8 @@ pub const ALL: [&Keys; 33] = [
     &RATE_LIMITER,
     &BALANCER,
     &OUTLIERS,
+    &HEALTH,
+    &MAX_CONNECTIONS,
     &THROTTLE,
     &BULKHEAD,
     &SHARES,

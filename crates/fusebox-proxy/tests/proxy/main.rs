@@ -4,10 +4,12 @@
 mod broken_bodies;
 mod circuit;
 mod client_faults;
+mod connections;
 mod deadlines;
 mod fallbacks;
 mod good_path;
 mod headers;
+mod health;
 mod hedging;
 mod limits;
 mod operators;
