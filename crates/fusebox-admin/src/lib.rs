@@ -31,8 +31,8 @@ pub use answer::Answer;
 
 use answer::{INDEX, Problem};
 use fusebox::Registry;
-use fusebox::bulkhead::Bulkhead;
 use fusebox::pipeline::Pipeline;
+use fusebox::telemetry::Connections;
 use left_closed::LeftClosed;
 use metrics::Series;
 use percent_encoding::percent_decode_str;
@@ -50,9 +50,6 @@ pub struct Admin {
     left_closed: LeftClosed,
     series: Arc<Series>,
 }
-
-/// A service, the endpoint its connections go to, and the places of those.
-pub type Connections = (String, String, Arc<Bulkhead>);
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

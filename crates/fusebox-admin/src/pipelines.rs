@@ -1,9 +1,9 @@
 //! `/pipelines`: every service's chain in order, with what each policy says of itself.
 
-use crate::Connections;
 use crate::wall::Wall;
 use fusebox::bulkhead::{self, Advice};
 use fusebox::pipeline::{Pipeline, PolicySnapshot, StageSnapshot};
+use fusebox::telemetry::Connections;
 use fusebox::{Clock, Time};
 use serde::Serialize;
 use std::sync::Arc;

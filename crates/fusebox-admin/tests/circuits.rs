@@ -2,7 +2,9 @@
 
 mod scene;
 
-use fusebox::breaker::{Config, HalfOpen, Hold, Mode, Preset, Setting, WaitInOpen, WaitStrategy};
+use fusebox::breaker::{
+    Config, HalfOpen, Hold, Mode, Preset, Ramp, RunMode, Setting, WaitInOpen, WaitStrategy,
+};
 use scene::{Scene, trip};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -17,17 +19,18 @@ fn a_new_circuit_is_told_whole() {
     let circuit = &mut all["circuits"][0];
     assert_date(&circuit["since"].take());
     let expected = json!({
-        "name": "pay", "service": "pay", "state": "closed", "since": null, "since_seconds_ago": 2.0,
+        "name": "pay", "service": "pay", "state": "closed", "shadow": null, "ramp": null, "since": null, "since_seconds_ago": 2.0,
         "not_closed_seconds": 0.0, "epoch": circuit["epoch"], "retry_at": null, "retry_after_ms": null,
-        "reason": null, "last_trip": null, "hold": null, "streak": 0,
+        "reason": null, "last_trip": null, "hold": null, "streak": 0, "recovery_seconds": null,
         "window": { "calls": 0, "failures": 0, "slow": 0, "failure_rate": 0.0, "slow_rate": 0.0 },
         "consecutive_failures": 0, "hung": 0,
         "probes": { "in_flight": 0, "good": 0, "bad": 0 },
         "totals": {
             "success": 0, "failure": 0, "rejected": 0, "slow": 0, "ignored": 0, "cancelled": 0, "late": 0,
-            "trips": 0, "internal_faults": 0
+            "recovering": 0, "would_reject": 0, "unenforced": 0, "trips": 0, "internal_faults": 0
         },
         "settings": {
+            "shadow": false, "enforcement": 1.0, "recovery_ramp": null,
             "window": { "seconds": 60.0, "calls": null },
             "rules": {
                 "consecutive_failures": 10, "failure_count": null, "failure_rate": null, "slow_call_rate": 0.8,
@@ -68,6 +71,28 @@ fn a_trip_is_told_as_a_sentence_and_as_numbers() {
     });
     assert_eq!(trip, expected);
     assert_eq!((&told["totals"]["trips"], &told["totals"]["rejected"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_circuit_that_shadows_tells_the_state_it_would_be_in_and_a_ramp_tells_its_share() {
+    let scene = Scene::new(10);
+    let ramp = Some(Ramp { from: 0.25, over: Duration::from_secs(100) });
+    let config = Config { mode: RunMode::Shadow, recovery_ramp: ramp, ..Config::default() };
+    let shadows = scene.registry.circuit_with("shadows", &config).expect("valid");
+    trip(&shadows);
+    let told = scene.json("/circuits/shadows");
+    assert_eq!((&told["state"], &told["shadow"]), (&json!("closed"), &json!("open")));
+    assert_eq!(told["settings"]["recovery_ramp"], json!({ "from": 0.25, "over_seconds": 100.0 }));
+    assert!(told["settings"]["shadow"] == true && told["totals"]["would_reject"] == 0, "{told}");
+
+    let recovers =
+        scene.registry.circuit_with("recovers", &Config { mode: RunMode::Enforce, ..config }).expect("valid");
+    trip(&recovers);
+    scene.wait(300);
+    while recovers.snapshot().ramp.is_none() {
+        recovers.admit().expect("a probe").success();
+    }
+    assert_eq!(scene.json("/circuits/recovers")["ramp"], 0.25);
 }
 
 #[test]

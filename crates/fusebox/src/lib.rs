@@ -70,6 +70,7 @@ mod pool;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+pub mod telemetry;
 #[cfg(feature = "tokio")]
 pub mod test;
 mod timer;

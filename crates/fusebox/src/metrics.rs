@@ -1,11 +1,16 @@
 //! Snapshots as the crate [`metrics`] has them, and through it whatever exports them.
 //!
 //! ```
-//! use fusebox::{Registry, metrics::Publisher};
+//! use fusebox::{Fuse, Registry, bulkhead, metrics::Publisher};
 //!
-//! let publisher = Publisher::new(Registry::global());
+//! # fn main() -> Result<(), fusebox::InvalidConfig> {
+//! let circuit = Registry::global().circuit("orders");
+//! let orders = Fuse::builder("orders").circuit(circuit).bulkhead(bulkhead::Config::default()).build()?;
+//! let publisher = Publisher::new(Registry::global()).pipeline("orders", orders.pipeline());
 //! // Just before a scrape, or every few seconds:
 //! publisher.publish();
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Calls pay nothing for it: circuits count for themselves, and [`Publisher::publish`] reads them. The names are those
@@ -24,15 +29,18 @@
 //! | `fusebox_circuits_turned_away_total` | counter | |
 //! | `fusebox_metrics_capped`: circuits without series of their own | gauge | |
 //!
-//! `result` is `success`, `failure`, `ignored`, `cancelled` or `late`, one for each settled call; `rejected` for calls that
-//! were not made; and `slow`, which is counted in addition.
+//! `result` has the values of [`RESULTS`]. The policies of the pipelines that it is given are told as the proxy's `/metrics`
+//! tells them, name by name: `docs/admin.md` has the list. Counters in seconds are gauges here, since the crate's counters
+//! are whole numbers.
 //!
 //! Names may come from user input, and a recorder keeps every series it has ever seen. The first 1,000 names get series
 //! of their own; circuits by further names are told together as `other`.
 
 use crate::registry::Registry;
+use crate::telemetry::{Kind, RESULTS, Tell, policies};
 use ::metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 use fusebox_core::breaker::{Snapshot, State, Totals, WindowCounts};
+use fusebox_core::pipeline::Pipeline;
 use fusebox_core::registry::OTHER;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,22 +59,11 @@ const FAULTS: &str = "circuit_breaker_internal_faults_total";
 const TURNED_AWAY: &str = "fusebox_circuits_turned_away_total";
 const CAPPED: &str = "fusebox_metrics_capped";
 
-type Count = fn(&Totals) -> u64;
-
-const RESULTS: [(&str, Count); 7] = [
-    ("success", |t| t.success),
-    ("failure", |t| t.failure),
-    ("rejected", |t| t.rejected),
-    ("slow", |t| t.slow),
-    ("ignored", |t| t.ignored),
-    ("cancelled", |t| t.cancelled),
-    ("late", |t| t.late),
-];
-
-/// Publishes the circuits of a registry to the recorder of the crate `metrics`.
+/// Publishes the circuits of a registry, and the policies of pipelines, to the recorder of the crate `metrics`.
 #[derive(Debug)]
 pub struct Publisher {
     registry: Registry,
+    pipelines: Vec<(String, Arc<Pipeline>)>,
     most: usize,
     told: Mutex<Told>,
 }
@@ -86,7 +83,15 @@ impl Publisher {
     /// A publisher of the circuits that `registry` has whenever it publishes. One for a registry and a recorder: a second
     /// one would count every call again.
     pub fn new(registry: &Registry) -> Self {
-        Publisher { registry: registry.clone(), most: MOST, told: Mutex::default() }
+        Publisher { registry: registry.clone(), pipelines: Vec::new(), most: MOST, told: Mutex::default() }
+    }
+
+    /// Also the policies of a pipeline before `service`: those of [`Fuse::pipeline`](crate::Fuse::pipeline). Policies of one
+    /// service are told together, and one that several pipelines share is counted once.
+    #[must_use]
+    pub fn pipeline(mut self, service: impl Into<String>, pipeline: &Pipeline) -> Self {
+        self.pipelines.push((service.into(), Arc::new(pipeline.clone())));
+        self
     }
 
     /// Tells the recorder that is current how all circuits stand now, and what they have counted since the last time.
@@ -118,6 +123,37 @@ impl Publisher {
         counter!(TURNED_AWAY).increment(turned_away.saturating_sub(told.turned_away));
         told.turned_away = turned_away;
         gauge!(CAPPED).set(f64::from(capped));
+        policies(&self.pipelines, &[], self.registry.clock().now(), &mut Family::default());
+    }
+}
+
+/// The policies' family that is being told.
+#[derive(Debug, Default)]
+struct Family {
+    name: &'static str,
+    counts: bool,
+}
+
+impl Tell for Family {
+    fn family(&mut self, name: &'static str, kind: Kind, help: &'static str) {
+        // The crate's counters are whole numbers; what is counted in seconds is a level that only grows.
+        let counts = kind == Kind::Counter && !name.ends_with("_seconds_total");
+        *self = Family { name, counts };
+        if counts {
+            describe_counter!(name, help);
+        } else {
+            describe_gauge!(name, help);
+        }
+    }
+
+    fn sample(&mut self, labels: &[(&'static str, &str)], value: f64) {
+        let labels: Vec<_> =
+            labels.iter().map(|(label, value)| Label::new(*label, (*value).to_owned())).collect();
+        if self.counts {
+            counter!(self.name, labels).absolute(value as u64);
+        } else {
+            gauge!(self.name, labels).set(value);
+        }
     }
 }
 
@@ -292,6 +328,35 @@ mod tests {
         assert_eq!(kept.count(opened), Some(1));
         assert_eq!(kept.level("circuit_breaker_state{circuit_name=a,service=a}"), Some(1.0));
         assert_eq!(kept.level("fusebox_metrics_capped{}"), Some(0.0));
+    }
+
+    #[test]
+    fn the_policies_of_a_pipeline_are_told_with_what_they_counted() {
+        let (kept, registry) = (Kept::default(), registry(9));
+        let bulkhead = crate::bulkhead::Config { max_concurrent: 7, ..crate::bulkhead::Config::default() };
+        let fuse = crate::Fuse::builder("orders")
+            .circuit(registry.circuit("orders"))
+            .bulkhead(bulkhead)
+            .rate_limiter(crate::limiter::Config::default())
+            .retry(crate::retry::Config::default())
+            .build_blocking()
+            .expect("it works");
+        let publisher = Publisher::new(&registry).pipeline("orders", fuse.pipeline());
+        ::metrics::with_local_recorder(&kept, || {
+            publisher.publish();
+            let admitted = "bulkhead_calls_total{service=orders,stage=bulkhead,result=admitted}";
+            assert_eq!(kept.count(admitted), Some(0), "from the start");
+            (0..3).for_each(|_| drop(fuse.call(|| Ok::<_, ()>(()))));
+            publisher.publish();
+            publisher.publish();
+            assert_eq!(kept.count(admitted), Some(3));
+        });
+        assert_eq!(kept.level("bulkhead_capacity{service=orders,stage=bulkhead}"), Some(7.0));
+        assert_eq!(kept.count("rate_limiter_calls_total{service=orders,result=admitted}"), Some(3));
+        assert_eq!(kept.count("retry_first_tries_total{service=orders}"), Some(3));
+        assert_eq!(kept.level("bulkhead_wait_seconds_total{service=orders,stage=bulkhead}"), Some(0.0));
+        let refused = "circuit_breaker_calls_total{circuit_name=orders,result=would_reject}";
+        assert_eq!(kept.count(refused), Some(0), "all results of a circuit are told");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod trip;
 use crate::left_closed::LeftClosed;
 use crate::wall::Wall;
 use fusebox::breaker::{Hold, Snapshot, State, Totals};
-use fusebox::{CircuitBreaker, Clock, Registry, Time};
+use fusebox::{CircuitBreaker, Clock, Ratio, Registry, Time};
 use serde::Serialize;
 use settings::SettingsShown;
 use std::time::Duration;
@@ -48,6 +48,8 @@ struct Circuit {
     name: String,
     service: String,
     state: &'static str,
+    shadow: Option<&'static str>,
+    ramp: Option<f64>,
     since: Option<String>,
     since_seconds_ago: f64,
     not_closed_seconds: f64,
@@ -58,6 +60,7 @@ struct Circuit {
     last_trip: Option<TripShown>,
     hold: Option<HoldShown>,
     streak: u32,
+    recovery_seconds: Option<f64>,
     window: WindowShown,
     consecutive_failures: u32,
     hung: u32,
@@ -75,6 +78,8 @@ impl Circuit {
             name: circuit.name().to_string(),
             service: circuit.service().to_string(),
             state: snapshot.state.as_str(),
+            shadow: snapshot.shadow.map(|state| state.as_str()),
+            ramp: snapshot.ramp.map(Ratio::as_f64),
             since: wall.rfc3339(snapshot.since),
             since_seconds_ago: ago(snapshot.since),
             not_closed_seconds: left_closed.moment(circuit.name(), &snapshot).map_or(0.0, ago),
@@ -85,6 +90,7 @@ impl Circuit {
             last_trip: snapshot.last_trip.map(|trip| TripShown::new(&trip, wall)),
             hold: snapshot.hold.as_deref().map(|hold| HoldShown::new(hold, wall)),
             streak: snapshot.streak,
+            recovery_seconds: snapshot.recovery.map(|span| span.as_secs_f64()),
             window: WindowShown::new(&snapshot),
             consecutive_failures: snapshot.consecutive_failures,
             hung: snapshot.hung,
@@ -170,6 +176,9 @@ struct TotalsShown {
     ignored: u64,
     cancelled: u64,
     late: u64,
+    recovering: u64,
+    would_reject: u64,
+    unenforced: u64,
     trips: u64,
     internal_faults: u64,
 }
@@ -184,6 +193,9 @@ impl TotalsShown {
             ignored: totals.ignored,
             cancelled: totals.cancelled,
             late: totals.late,
+            recovering: totals.recovering,
+            would_reject: totals.would_reject,
+            unenforced: totals.unenforced,
             trips: totals.trips(),
             internal_faults: totals.internal_faults,
         }

@@ -1,15 +1,24 @@
 //! The settings in force, as JSON shows them.
 
 use super::trip::WindowSpan;
-use fusebox::breaker::{HalfOpen, Settings, SlowCountsAs, WaitInOpen, WaitStrategy};
+use fusebox::breaker::{HalfOpen, Ramp, RunMode, Settings, SlowCountsAs, WaitInOpen, WaitStrategy};
 use serde::Serialize;
 
 #[derive(Serialize)]
 pub(super) struct SettingsShown {
+    shadow: bool,
+    enforcement: f64,
     window: WindowSpan,
     rules: Rules,
     wait_in_open: Wait,
     half_open: HalfOpenShown,
+    recovery_ramp: Option<RampShown>,
+}
+
+#[derive(Serialize)]
+struct RampShown {
+    from: f64,
+    over_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -48,7 +57,10 @@ struct HalfOpenShown {
 impl SettingsShown {
     pub(super) fn new(settings: &Settings) -> SettingsShown {
         let config = settings.config();
+        let ramp = |ramp: Ramp| RampShown { from: ramp.from, over_seconds: ramp.over.as_secs_f64() };
         SettingsShown {
+            shadow: config.mode == RunMode::Shadow,
+            enforcement: config.enforcement,
             window: WindowSpan::new(config.window),
             rules: Rules {
                 consecutive_failures: config.consecutive_failures,
@@ -62,6 +74,7 @@ impl SettingsShown {
             },
             wait_in_open: Wait::new(&config.wait_in_open),
             half_open: HalfOpenShown::new(settings),
+            recovery_ramp: config.recovery_ramp.map(ramp),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `/metrics`: every family once, every series from the start, every value read at the scrape.
 
-mod family;
-mod policies;
 mod row;
 mod series;
 mod text;
@@ -10,13 +8,12 @@ pub(crate) use series::Series;
 
 use crate::left_closed::LeftClosed;
 use crate::wall::Wall;
-use fusebox::breaker::{State, Totals};
-use fusebox::pipeline::Pipeline;
+use fusebox::breaker::State;
+use fusebox::telemetry::Kind::{Counter, Gauge};
+use fusebox::telemetry::{Connections, Kind, Pipelines, RESULTS, policies};
 use fusebox::{Registry, Time};
 use row::{MODES, Row};
-use std::sync::Arc;
-use text::Kind::{Counter, Gauge};
-use text::{Kind, Text};
+use text::Text;
 
 const CALLS: &str = "Calls by result. Each settled call is a success, failure, ignored, cancelled or late; rejected ones \
     were not made; slow overlaps and is counted in addition.";
@@ -25,27 +22,12 @@ const OVERRIDE: &str = "1 while an operator holds the circuit in this mode.";
 const TURNED_AWAY: &str = "Look-ups that had to share one circuit because the registry was full.";
 const CAPPED: &str = "Circuits told under the name other, having no series of their own.";
 
-type Count = fn(&Totals) -> u64;
-
-const RESULTS: [(&str, Count); 10] = [
-    ("success", |t| t.success),
-    ("failure", |t| t.failure),
-    ("rejected", |t| t.rejected),
-    ("slow", |t| t.slow),
-    ("ignored", |t| t.ignored),
-    ("cancelled", |t| t.cancelled),
-    ("late", |t| t.late),
-    ("recovering", |t| t.recovering),
-    ("would_reject", |t| t.would_reject),
-    ("unenforced", |t| t.unenforced),
-];
-
 /// The exposition.
 pub(crate) fn text(
     registry: &Registry,
     left_closed: &LeftClosed,
     series: &Series,
-    all: (&[(String, Arc<Pipeline>)], &[crate::Connections]),
+    (pipelines, connections): (&Pipelines, &[Connections]),
 ) -> String {
     let wall = Wall::read(registry.clock().now());
     let rows = registry.all().into_iter().map(|circuit| {
@@ -56,7 +38,7 @@ pub(crate) fn text(
     let (rows, capped) = series.seat(rows.collect());
     let mut text = Text::default();
     circuits(&mut text, &rows, &wall);
-    policies::tell(&mut text, all, wall.now());
+    policies(pipelines, connections, wall.now(), &mut text);
     let mut single = |name, kind, help, value: u64| text.family(name, kind, help).sample(&[], value);
     single("fusebox_circuits_turned_away_total", Counter, TURNED_AWAY, registry.turned_away());
     single("fusebox_metrics_capped", Gauge, CAPPED, capped as u64);

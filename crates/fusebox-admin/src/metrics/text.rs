@@ -4,19 +4,26 @@
 //! the scrape. The OpenMetrics format of `prometheus-client` is no way out, since its counters' `TYPE` lines have no
 //! `_total`, which readers of this format take for another metric.
 
+use fusebox::telemetry::{Kind, Tell};
 use std::fmt::{Display, Write};
 
 /// An exposition in the making.
 #[derive(Debug, Default)]
-pub(super) struct Text(String);
+pub(super) struct Text {
+    written: String,
+    /// The family whose samples are told one by one.
+    told: &'static str,
+}
 
-/// What a family measures.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
+impl Tell for Text {
+    fn family(&mut self, name: &'static str, kind: Kind, help: &'static str) {
+        Text::family(self, name, kind, help);
+        self.told = name;
+    }
+
+    fn sample(&mut self, labels: &[(&'static str, &str)], value: f64) {
+        Family { out: &mut self.written, name: self.told }.sample(labels, value);
+    }
 }
 
 impl Text {
@@ -26,12 +33,12 @@ impl Text {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
         };
-        push(&mut self.0, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-        Family { out: &mut self.0, name }
+        push(&mut self.written, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        Family { out: &mut self.written, name }
     }
 
     pub(super) fn into_string(self) -> String {
-        self.0
+        self.written
     }
 }
 

@@ -1,6 +1,6 @@
 //! Families as data: what each is called, what it reads from a snapshot, and how several snapshots become one value.
 
-use super::text::{Kind, Text};
+use super::{Kind, Tell};
 use fusebox_core::registry::OTHER;
 use std::collections::BTreeMap;
 
@@ -67,10 +67,10 @@ impl<S> Rows<S> {
         self.0.entry(labels).or_default().push(snapshot);
     }
 
-    /// Writes every family; none where no such policy stands in any pipeline.
-    pub(super) fn tell(&self, text: &mut Text, families: &[Family<S>]) {
+    /// Tells every family; none where no such policy stands in any pipeline.
+    pub(super) fn tell(&self, out: &mut impl Tell, families: &[Family<S>]) {
         for family in families.iter().filter(|_| !self.0.is_empty()) {
-            let mut out = text.family(family.name, family.kind, family.help);
+            out.family(family.name, family.kind, family.help);
             for (labels, snapshots) in &self.0 {
                 let joined = |value: fn(&S) -> f64| family.join.of(snapshots.iter().map(value));
                 let mut labels: Vec<_> =
@@ -119,18 +119,27 @@ pub(super) const fn gauge<S>(
 mod tests {
     use super::*;
 
+    #[derive(Default)]
+    struct Told(BTreeMap<String, f64>);
+
+    impl Tell for Told {
+        fn family(&mut self, _: &'static str, _: Kind, _: &'static str) {}
+
+        fn sample(&mut self, labels: &[(&'static str, &str)], value: f64) {
+            self.0.insert(labels[0].1.into(), value);
+        }
+    }
+
     #[test]
     fn label_sets_beyond_a_thousand_share_one_series_and_lose_no_count() {
         let mut rows = Rows::default();
         (0..1_100).for_each(|i| rows.add(vec![("service", format!("s{i:04}"))], 2.0));
         rows.add(vec![("service", "s0000".into())], 3.0);
-        let mut text = Text::default();
+        let mut told = Told::default();
         let value: fn(&f64) -> f64 = |value| *value;
-        rows.tell(&mut text, &[counter("things_total", "Things.", value)]);
-        let text = text.into_string();
-        assert_eq!(text.lines().filter(|line| line.starts_with("things_total{")).count(), 1_001);
-        assert!(text.contains("things_total{service=\"s0000\"} 5\n"), "{text}");
-        assert!(text.contains("things_total{service=\"other\"} 200\n"), "{text}");
+        rows.tell(&mut told, &[counter("things_total", "Things.", value)]);
+        assert_eq!(told.0.len(), 1_001);
+        assert_eq!((told.0["s0000"], told.0["other"]), (5.0, 200.0));
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use super::family::Join::{Max, Min, Sum};
 use super::family::{Family, Labels, Parts, Rows, Values, counter, counter_by, gauge};
-use super::text::{Kind, Text};
-use crate::Connections;
-use fusebox::pipeline::{Pipeline, PolicySnapshot, Stage};
-use fusebox::retry::BudgetSnapshot;
-use fusebox::{Time, balancer, bulkhead, hedge, throttle, timeout};
-use fusebox_core::limiter;
+use super::{Kind, Tell};
+use fusebox_core::bulkhead::Bulkhead;
+use fusebox_core::pipeline::{Pipeline, PolicySnapshot, Stage};
+use fusebox_core::retry::BudgetSnapshot;
+use fusebox_core::{Time, adaptive, balancer, bulkhead, hedge, limiter, throttle, timeout};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ struct Policies {
     limiters: Rows<limiter::Snapshot>,
     throttles: Rows<throttle::Snapshot>,
     bulkheads: Rows<bulkhead::Snapshot>,
-    limits: Rows<fusebox::adaptive::Snapshot>,
+    limits: Rows<adaptive::Snapshot>,
     connections: Rows<bulkhead::Snapshot>,
     budgets: Rows<BudgetSnapshot>,
     hedges: Rows<hedge::Snapshot>,
@@ -28,12 +27,15 @@ struct Policies {
     endpoints: Rows<balancer::EndpointSnapshot>,
 }
 
-/// Writes the families of all policies in `pipelines`.
-pub(super) fn tell(
-    text: &mut Text,
-    (pipelines, connections): (&[(String, Arc<Pipeline>)], &[Connections]),
-    now: Time,
-) {
+/// Pipelines, each with the service it stands before.
+pub type Pipelines = [(String, Arc<Pipeline>)];
+
+/// A service, the endpoint its connections go to, and the places of those.
+pub type Connections = (String, String, Arc<Bulkhead>);
+
+/// Tells the families of all policies in `pipelines`, and of the limits on `connections`. Policies of one service are told
+/// together, and one that several pipelines share is counted once; there is no family of a policy that stands nowhere.
+pub fn policies(pipelines: &Pipelines, connections: &[Connections], now: Time, out: &mut impl Tell) {
     let mut all = Policies::default();
     for (service, pipeline) in pipelines {
         let stages = pipeline.stages().iter();
@@ -43,17 +45,17 @@ pub(super) fn tell(
         let labels = vec![("service", service.clone()), ("endpoint", endpoint.clone())];
         all.connections.add(labels, places.snapshot(now));
     }
-    all.limiters.tell(text, LIMITER);
-    all.throttles.tell(text, THROTTLE);
-    all.bulkheads.tell(text, BULKHEAD);
-    all.limits.tell(text, ADAPTIVE);
-    all.connections.tell(text, CONNECTIONS);
-    all.budgets.tell(text, RETRY);
-    all.hedges.tell(text, HEDGE);
-    all.spans.tell(text, TIMEOUT);
-    all.timeouts.tell(text, ADAPTIVE_TIMEOUT);
-    all.balancers.tell(text, BALANCER);
-    all.endpoints.tell(text, ENDPOINT);
+    all.limiters.tell(out, LIMITER);
+    all.throttles.tell(out, THROTTLE);
+    all.bulkheads.tell(out, BULKHEAD);
+    all.limits.tell(out, ADAPTIVE);
+    all.connections.tell(out, CONNECTIONS);
+    all.budgets.tell(out, RETRY);
+    all.hedges.tell(out, HEDGE);
+    all.spans.tell(out, TIMEOUT);
+    all.timeouts.tell(out, ADAPTIVE_TIMEOUT);
+    all.balancers.tell(out, BALANCER);
+    all.endpoints.tell(out, ENDPOINT);
 }
 
 impl Policies {
@@ -238,7 +240,7 @@ const CONNECTIONS: &[Family<bulkhead::Snapshot>] = &[
     counter("connection_pool_wait_seconds_total", "How long those waited in all.", |s| seconds(s.wait_nanos)),
 ];
 
-const ADAPTIVE: &[Family<fusebox::adaptive::Snapshot>] = &[
+const ADAPTIVE: &[Family<adaptive::Snapshot>] = &[
     gauge("bulkhead_limit", "Calls that the adaptive limit allows at once.", Sum, |s| s.limit as f64),
     gauge("bulkhead_limit_no_load_seconds", "Latency without load, as last measured; 0 before.", Max, |s| {
         s.no_load_rtt.unwrap_or_default().as_secs_f64()

@@ -1,0 +1,49 @@
+//! What every policy counts, as families of named values: the one table behind every exporter.
+//!
+//! The admin listener's `/metrics` and the bridge to the crate `metrics` say the same under the same names, because both
+//! read this. An exporter of another kind implements [`Tell`] and calls [`policies`].
+
+mod family;
+mod policies;
+
+pub use policies::{Connections, Pipelines, policies};
+
+use fusebox_core::breaker::Totals;
+
+/// What a family measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// Takes families in their order, each with the samples that follow it.
+pub trait Tell {
+    /// A family begins: its name, what it measures, and a sentence about it.
+    fn family(&mut self, name: &'static str, kind: Kind, help: &'static str);
+
+    /// A sample of the family that began last. Labels are in the same order for every sample of a family; counters named
+    /// in seconds have fractions.
+    fn sample(&mut self, labels: &[(&'static str, &str)], value: f64);
+}
+
+/// Reads one counter of a circuit.
+pub type Count = fn(&Totals) -> u64;
+
+/// The values of the label `result` of `circuit_breaker_calls_total`. Each settled call is one of `success`, `failure`,
+/// `ignored`, `cancelled` and `late`; `rejected` ones were not made; `slow`, `recovering`, `would_reject` and `unenforced`
+/// are counted in addition.
+pub const RESULTS: [(&str, Count); 10] = [
+    ("success", |t| t.success),
+    ("failure", |t| t.failure),
+    ("rejected", |t| t.rejected),
+    ("slow", |t| t.slow),
+    ("ignored", |t| t.ignored),
+    ("cancelled", |t| t.cancelled),
+    ("late", |t| t.late),
+    ("recovering", |t| t.recovering),
+    ("would_reject", |t| t.would_reject),
+    ("unenforced", |t| t.unenforced),
+];
