@@ -14,7 +14,7 @@ pub enum Cause<'a, T, E> {
 }
 
 impl<'a, T, E> Cause<'a, T, E> {
-    pub(super) fn of(result: &'a Result<T, Error<E>>) -> Self {
+    pub(crate) fn of(result: &'a Result<T, Error<E>>) -> Self {
         match result {
             Ok(value) => Cause::Answer(value),
             Err(error) => Cause::Error(error),

@@ -214,6 +214,6 @@ fn tell<T>(counters: &Counters, kind: Kind, asked: Option<Option<(T, Source)>>) 
 }
 
 /// Runs `f`; `None` if it panicked. What `f` leaves half done is dropped and never looked at again.
-pub(super) fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(f)).ok()
 }

@@ -6,6 +6,7 @@
 //! attempt.
 
 use super::replay::Replay;
+use super::stand_in::StandIn;
 use crate::classify::Classify;
 use crate::driver::{Walk, rung, timer};
 use crate::error::Error;
@@ -33,7 +34,7 @@ pin_project! {
     /// Where the inner service or its future does, which counts as a failure; when it is polled after it has finished;
     /// and outside a tokio runtime with its timer enabled, once there is something to wait for.
     #[must_use = "futures do nothing unless polled"]
-    pub struct FuseFuture<S, Request, K, R>
+    pub struct FuseFuture<S, Request, K, R, F>
     where
         S: Service<Request>,
     {
@@ -47,6 +48,7 @@ pin_project! {
         until: Time,
         walk: Walk<Fuse<K>>,
         replay: R,
+        fallback: F,
         attempts: u32,
         spare: Option<(S, Request)>,
         last: Option<Result<S::Response, S::Error>>,
@@ -84,13 +86,18 @@ fn most_attempts(pipeline: &Pipeline, replayable: bool) -> u32 {
     attempts.filter(|_| replayable).unwrap_or(1)
 }
 
-impl<S, Request, K, R> FuseFuture<S, Request, K, R>
+impl<S, Request, K, R, F> FuseFuture<S, Request, K, R, F>
 where
     S: Service<Request>,
     R: Replay<S, Request>,
 {
     /// Asks the policies, and makes the first attempt if they let it, with the service that was made ready.
-    pub(super) fn begin(service: &mut S, request: Request, fuse: Fuse<K>, replay: R) -> Self {
+    pub(super) fn begin(
+        service: &mut S,
+        request: Request,
+        fuse: Fuse<K>,
+        (replay, fallback): (R, F),
+    ) -> Self {
         let replayable = replay.may(&request);
         let mut walk = Walk::timed(fuse, replayable);
         if !replay.keeps() {
@@ -105,6 +112,7 @@ where
             until: Time::ZERO,
             walk,
             replay,
+            fallback,
             attempts,
             spare: None,
             last: None,
@@ -126,11 +134,12 @@ where
     }
 }
 
-impl<S, Request, K, R> Future for FuseFuture<S, Request, K, R>
+impl<S, Request, K, R, F> Future for FuseFuture<S, Request, K, R, F>
 where
     S: Service<Request>,
     K: Classify<S::Response, S::Error>,
     R: Replay<S, Request>,
+    F: StandIn<S::Response, S::Error>,
 {
     type Output = Result<S::Response, Error<S::Error>>;
 
@@ -244,7 +253,12 @@ where
                 }
                 Step::Finish(finish) => {
                     (*this.at, *this.spare) = (At::Over, None);
-                    return Poll::Ready(this.walk.result(finish, this.last.take()));
+                    let result = this.walk.result(finish, this.last.take());
+                    return Poll::Ready(if finish.fallback {
+                        this.fallback.stand_in(result, this.walk.policies().fallback_counters())
+                    } else {
+                        result
+                    });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Tower layers and services.
 //!
-//! A [`CircuitBreakerLayer`] puts one circuit before a service, a [`FuseLayer`] a whole pipeline. Both walk the same
+//! A [`CircuitBreakerLayer`] puts one circuit before a service, a [`FuseLayer`] a whole pipeline, a [`HedgeLayer`] one that
+//! hedges; an [`EndpointsService`] balances over several; [`policy`] has a layer for each policy alone. All walk the same
 //! flow as every other face of the library: a layer is a driver, not a second implementation.
 //!
 //! # The contract
@@ -45,14 +46,19 @@
 //! # let _ = layer;
 //! ```
 
+mod endpoints;
 mod fuse_future;
 mod future;
 mod layer;
+pub mod policy;
 mod replay;
 mod service;
+mod stand_in;
 
+pub use endpoints::EndpointsService;
 pub use fuse_future::FuseFuture;
 pub use future::CircuitBreakerFuture;
-pub use layer::{CircuitBreakerLayer, FuseLayer};
+pub use layer::{CircuitBreakerLayer, FuseLayer, HedgeLayer};
 pub use replay::{Always, Never, Replay};
 pub use service::{CircuitBreakerService, FuseService};
+pub use stand_in::{NoFallback, OrElse, StandIn};

@@ -3,6 +3,7 @@
 use super::fuse_future::FuseFuture;
 use super::future::CircuitBreakerFuture;
 use super::replay::{Always, Never, Replay};
+use super::stand_in::{NoFallback, OrElse, StandIn};
 use crate::circuit::CircuitBreaker;
 use crate::classify::{Classify, Results};
 use crate::error::Error;
@@ -74,10 +75,11 @@ where
 ///
 /// Clones share the circuit and the retry budget. They do not share readiness: each has an inner service of its own.
 #[derive(Clone, Debug)]
-pub struct FuseService<S, K = Results, R = Always> {
+pub struct FuseService<S, K = Results, R = Always, F = NoFallback> {
     inner: S,
     fuse: Fuse<K>,
     replay: R,
+    fallback: F,
 }
 
 impl<S, K> FuseService<S, K> {
@@ -88,19 +90,28 @@ impl<S, K> FuseService<S, K> {
     /// As [`FuseLayer::new`](super::FuseLayer::new).
     pub fn new(inner: S, fuse: Fuse<K>) -> Self {
         super::layer::can_be_served(&fuse);
-        FuseService { inner, fuse, replay: Always }
+        FuseService { inner, fuse, replay: Always, fallback: NoFallback }
     }
 }
 
-impl<S, K, R> FuseService<S, K, R> {
+impl<S, K, R, F> FuseService<S, K, R, F> {
     /// Makes every call once, whatever the fuse says of retries.
-    pub fn once(self) -> FuseService<S, K, Never> {
+    pub fn once(self) -> FuseService<S, K, Never, F> {
         self.replay(Never)
     }
 
     /// Which requests may be sent again.
-    pub fn replay<Q>(self, replay: Q) -> FuseService<S, K, Q> {
-        FuseService { inner: self.inner, fuse: self.fuse, replay }
+    pub fn replay<Q>(self, replay: Q) -> FuseService<S, K, Q, F> {
+        FuseService { inner: self.inner, fuse: self.fuse, replay, fallback: self.fallback }
+    }
+
+    /// What answers in the place of a rejection or a failure; see [`FuseLayer::fallback`](super::FuseLayer::fallback).
+    pub fn fallback<G>(self, answer: G) -> FuseService<S, K, R, OrElse<G>> {
+        self.standing_in(OrElse(answer))
+    }
+
+    pub(super) fn standing_in<G>(self, fallback: G) -> FuseService<S, K, R, G> {
+        FuseService { inner: self.inner, fuse: self.fuse, replay: self.replay, fallback }
     }
 
     /// The service behind the pipeline.
@@ -114,15 +125,16 @@ impl<S, K, R> FuseService<S, K, R> {
     }
 }
 
-impl<S, K, R, Request> Service<Request> for FuseService<S, K, R>
+impl<S, K, R, F, Request> Service<Request> for FuseService<S, K, R, F>
 where
     S: Service<Request>,
     K: Classify<S::Response, S::Error> + Clone,
     R: Replay<S, Request> + Clone,
+    F: StandIn<S::Response, S::Error> + Clone,
 {
     type Response = S::Response;
     type Error = Error<S::Error>;
-    type Future = FuseFuture<S, Request, K, R>;
+    type Future = FuseFuture<S, Request, K, R, F>;
 
     /// The inner service's readiness and nothing else. Its error is no call's, and counts nowhere.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -131,6 +143,7 @@ where
 
     /// The first attempt is made by the service that was made ready, not by a clone of it.
     fn call(&mut self, request: Request) -> Self::Future {
-        FuseFuture::begin(&mut self.inner, request, self.fuse.clone(), self.replay.clone())
+        let how = (self.replay.clone(), self.fallback.clone());
+        FuseFuture::begin(&mut self.inner, request, self.fuse.clone(), how)
     }
 }

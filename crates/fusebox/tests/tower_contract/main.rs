@@ -3,6 +3,7 @@
 mod cancel;
 mod circuit;
 mod dependency;
+mod endpoints;
 mod fuse;
 mod queue;
 mod replay;
