@@ -22,6 +22,7 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod cache;
 pub mod event;
+pub mod explain;
 pub mod fallback;
 pub mod flow;
 pub mod hedge;

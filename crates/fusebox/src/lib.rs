@@ -93,5 +93,5 @@ pub use registry::Registry;
 
 pub use fusebox_core::{
     Ask, Failure, Outcome, Priority, Ratio, Reason, Rng, Time, Verdict, adaptive, balancer, breaker,
-    bulkhead, event, hedge, limiter, outcome, pipeline, retry, throttle, timeout,
+    bulkhead, event, explain, hedge, limiter, outcome, pipeline, retry, throttle, timeout,
 };

@@ -165,6 +165,11 @@ impl Balancer {
         self.members.len()
     }
 
+    /// Whether its endpoints are in several regions.
+    pub fn is_spread(&self) -> bool {
+        self.members.windows(2).any(|pair| pair[0].region != pair[1].region)
+    }
+
     /// The endpoint's name.
     pub fn name(&self, endpoint: usize) -> Option<&str> {
         self.members.get(endpoint).map(|member| &*member.endpoint.name)

@@ -197,6 +197,11 @@ impl Bulkhead {
         self.with_line(|line, wakes| line.set_capacity(places, &self.places, wakes));
     }
 
+    /// Whether a limit moves its capacity.
+    pub fn is_adaptive(&self) -> bool {
+        self.adaptive.is_some()
+    }
+
     /// The capacity now.
     pub fn capacity(&self) -> u64 {
         self.places.capacity()

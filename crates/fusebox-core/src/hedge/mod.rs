@@ -44,6 +44,7 @@ const MINIMUM_CALLS: u64 = 100;
 /// ```
 #[derive(Debug)]
 pub struct Hedge {
+    settings: Settings,
     delay: Delay,
     budget: Budget,
     wins: AtomicU64,
@@ -88,7 +89,12 @@ impl Hedge {
                 minimum_calls: MINIMUM_CALLS,
             })),
         };
-        Hedge { delay, budget: Budget::new(budget), wins: AtomicU64::new(0) }
+        Hedge { settings, delay, budget: Budget::new(budget), wins: AtomicU64::new(0) }
+    }
+
+    /// The settings it works by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Counts a call's first try, which pays its share of a hedge.

@@ -88,6 +88,11 @@ impl RateLimiter {
         }
     }
 
+    /// The settings it works by, at its whole rate.
+    pub fn settings(&self) -> Settings {
+        lock(&self.plan).settings
+    }
+
     /// Takes one permit of `key`'s quota (one quota for all unless the limiter is keyed; 0 is nobody's key), now or
     /// reserved ahead: the call may go at [`Grant::at`], which is no later than `max_wait` from now and than `latest`.
     ///

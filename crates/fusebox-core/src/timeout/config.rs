@@ -47,6 +47,14 @@ impl Settings {
 }
 
 impl Config {
+    /// The longest that an attempt may be given.
+    pub const fn longest(&self) -> Duration {
+        match self {
+            Config::Fixed(span) => *span,
+            Config::Adaptive { max, .. } => *max,
+        }
+    }
+
     /// The adaptive timeout with its defaults.
     pub const ADAPTIVE: Config = Config::Adaptive {
         percentile: 0.99,

@@ -40,6 +40,7 @@ use crate::{Failure, Outcome, Ratio, Time};
 /// ```
 #[derive(Debug)]
 pub struct Timeout {
+    settings: Settings,
     span: Span,
     timed_out: AtomicU64,
 }
@@ -82,7 +83,12 @@ impl Timeout {
                 }))
             }
         };
-        Timeout { span, timed_out: AtomicU64::new(0) }
+        Timeout { settings, span, timed_out: AtomicU64::new(0) }
+    }
+
+    /// The settings it works by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// What an attempt that begins now may take, in nanoseconds.

@@ -13,11 +13,6 @@ const COUNT: &str = "a whole number of 1 or more";
 const SHARE: &str = "a share above 0, up to 1";
 const ORDERS: [(&str, QueueOrder); 2] = [("fifo", QueueOrder::Fifo), ("lifo", QueueOrder::Lifo)];
 
-/// The name of `order` in the file.
-pub(super) fn order_name(order: QueueOrder) -> &'static str {
-    ORDERS.iter().find(|(_, known)| *known == order).map_or("fifo", |(name, _)| name)
-}
-
 /// The bulkhead that `entry` describes.
 pub(super) fn read(entry: &Entry<'_>) -> Option<BulkheadPlan> {
     let t = entry.table(&BULKHEAD, "a table, as { max_concurrent = 25 }, or false for off")?;

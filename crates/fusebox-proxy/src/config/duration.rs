@@ -1,5 +1,6 @@
 //! Durations as people write them: `500ms`, `30s`, `1m30s`.
 
+pub(super) use fusebox_core::explain::span as show;
 use std::time::Duration;
 
 /// What a duration looks like, for error messages.
@@ -38,29 +39,6 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         rest = tail;
     }
     (least < u64::MAX).then_some(sum)
-}
-
-/// The shortest way to write `span` that [`parse`] takes; below a microsecond, rounded.
-pub(super) fn show(span: Duration) -> String {
-    let nanos = span.as_nanos();
-    if nanos >= 60_000_000_000 && nanos.is_multiple_of(1_000_000_000) {
-        let mut seconds = span.as_secs();
-        let mut text = String::new();
-        for (unit, nanos) in &UNITS[..4] {
-            let size = nanos / 1_000_000_000;
-            if seconds >= size {
-                text += &format!("{}{unit}", seconds / size);
-                seconds %= size;
-            }
-        }
-        return text;
-    }
-    let (unit, size) =
-        UNITS[3..].iter().copied().find(|(_, size)| nanos >= u128::from(*size)).unwrap_or(("s", 1));
-    match nanos {
-        0 => "0s".into(),
-        _ => format!("{}{unit}", nanos as f64 / size as f64),
-    }
 }
 
 #[cfg(test)]

@@ -24,11 +24,6 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Settings> {
     t.checked(config.check(), &[])
 }
 
-/// The name of `jitter` in the file.
-pub(super) fn jitter_name(jitter: Jitter) -> &'static str {
-    JITTERS.iter().find(|(_, known)| *known == jitter).map_or("full", |(name, _)| name)
-}
-
 fn backoff(e: &Entry<'_>) -> Option<Backoff> {
     let t = e.table(&BACKOFF, "a table, as { base = \"100ms\", max = \"2s\" }")?;
     let usual = Backoff::default();

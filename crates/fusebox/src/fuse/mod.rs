@@ -2,6 +2,7 @@
 
 mod asking;
 mod builder;
+mod explain;
 mod part;
 mod pooled;
 

@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug)]
 pub struct PooledFuse<K = Results> {
-    inner: Arc<Inner<K>>,
+    pub(super) inner: Arc<Inner<K>>,
     pool: ThreadPool,
 }
 
