@@ -69,7 +69,7 @@ mod tests {
     fn the_file_in_the_repository_is_an_ordinary_one() {
         let plan = Plan::parse("demo.toml", TEXT).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(plan.services.len(), 2);
-        assert_eq!(plan.warnings, ["payments: no fallback: while a circuit is open its callers get 503"]);
+        assert_eq!(plan.warnings, ["payments: no fallback: while a circuit is open its callers are refused"]);
     }
 
     #[test]
