@@ -17,7 +17,7 @@ The project's own chores.
   cargo xtask tidy
       Checks the house rules that no compiler knows.
 
-  cargo xtask bench core|proxy [ARGUMENT]...
+  cargo xtask bench core|toolkit|proxy [ARGUMENT]...
       Runs a benchmark beside its peers; the arguments go to the benchmark.";
 
 /// One chore, ready to run.
@@ -49,6 +49,7 @@ impl Selection {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Suite {
     Core,
+    Toolkit,
     Proxy,
 }
 
@@ -57,6 +58,7 @@ impl Suite {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Suite::Core => "core",
+            Suite::Toolkit => "toolkit",
             Suite::Proxy => "proxy",
         }
     }
@@ -75,8 +77,11 @@ impl Chore {
             Some(Value(name)) if name == "bench" => {
                 let suite = match line.value()?.string()?.as_str() {
                     "core" => Suite::Core,
+                    "toolkit" => Suite::Toolkit,
                     "proxy" => Suite::Proxy,
-                    other => return Err(format!("no benchmark is called '{other}': core or proxy").into()),
+                    other => {
+                        return Err(format!("no benchmark is called '{other}': core, toolkit or proxy").into());
+                    }
                 };
                 Ok(Chore::Bench { suite, arguments: line.raw_args()?.collect() })
             }

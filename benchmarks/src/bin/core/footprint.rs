@@ -1,7 +1,7 @@
 //! What a breaker weighs, and whether calls make it heavier.
 
-use crate::allocations::counted;
 use crate::subject::{Contender, Setup, Traffic, verify};
+use fusebox_benchmarks::allocations::counted;
 
 /// What one breaker takes.
 pub(crate) struct Footprint {

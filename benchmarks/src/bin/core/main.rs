@@ -1,6 +1,5 @@
 //! fusebox's breaker beside recloser, failsafe, throttle-net and tower-resilience, every row in one run.
 
-mod allocations;
 mod floors;
 mod footprint;
 mod instructions;
@@ -11,6 +10,7 @@ mod rows;
 mod subject;
 mod timing;
 
+use fusebox_benchmarks::allocations::Counting;
 use fusebox_benchmarks::{machine, page};
 use lexopt::prelude::*;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use subject::{Contender, Setup};
 
 #[global_allocator]
-static ALLOCATOR: allocations::Counting = allocations::Counting;
+static ALLOCATOR: Counting = Counting;
 
 const USAGE: &str = "\
 Usage: core [OPTIONS]

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// The system's allocator with a counter in front.
-pub(crate) struct Counting;
+pub struct Counting;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
@@ -13,15 +13,15 @@ static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
 
 /// What happened on the heap while something ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Heap {
+pub struct Heap {
     /// Calls to the allocator that asked for memory.
-    pub(crate) allocations: u64,
+    pub allocations: u64,
     /// Bytes asked for and not yet given back.
-    pub(crate) bytes: i64,
+    pub bytes: i64,
 }
 
 /// Runs `work`, and says what it did on the heap. One at a time, and nothing else may run meanwhile.
-pub(crate) fn counted<T>(work: impl FnOnce() -> T) -> (T, Heap) {
+pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Heap) {
     let before = (ALLOCATIONS.load(Relaxed), LIVE_BYTES.load(Relaxed));
     ON.store(true, Relaxed);
     let value = work();
