@@ -80,7 +80,9 @@ impl Chore {
                     "toolkit" => Suite::Toolkit,
                     "proxy" => Suite::Proxy,
                     other => {
-                        return Err(format!("no benchmark is called '{other}': core, toolkit or proxy").into());
+                        return Err(
+                            format!("no benchmark is called '{other}': core, toolkit or proxy").into()
+                        );
                     }
                 };
                 Ok(Chore::Bench { suite, arguments: line.raw_args()?.collect() })

@@ -88,7 +88,7 @@ impl Machine {
             epoch: 0,
             since: now,
             reopen_at: Time::NEVER,
-            waits: Waits::new(),
+            waits: Waits::new(&settings),
             phase: Phase::new(&settings),
             window: Evidence::new(&settings, now),
             run: Run::default(),
@@ -212,7 +212,7 @@ impl Machine {
 
     fn phase_due(&mut self, front: &Front, at: Time, due: Due) {
         // Its probes began no earlier than the phase.
-        self.waits.recoveries.bad(self.since);
+        self.waits.probed(self.since, false);
         let fate = match due {
             Due::LeaseOver => {
                 self.phase.end_lease(at);

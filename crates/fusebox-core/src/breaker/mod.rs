@@ -217,8 +217,10 @@ impl CircuitBreaker {
         let mut settings = settings.into();
         let mut window = window::Evidence::new(&settings, now);
         let mut phase = phase::Phase::new(&settings);
+        let mut waits = wait::Waits::new(&settings);
         self.with(now, |machine, front, watch| {
             machine.tick(front, watch, now);
+            machine.waits.take_over(&mut waits);
             machine.reconfigure(front, &mut settings, &mut window, &mut phase, now);
             if watch.is_some() || machine.hung > 0 {
                 // What is overdue may be another thing now: look again.

@@ -72,9 +72,9 @@ impl Machine {
         match kind {
             Some(kind) => {
                 self.recent.push(kind);
-                self.waits.recoveries.bad(ticket.began());
+                self.waits.probed(ticket.began(), false);
             }
-            None => self.waits.recoveries.good(ticket.began()),
+            None => self.waits.probed(ticket.began(), true),
         }
         let fate = self.phase.count(&self.settings, kind.is_none());
         let failed = Cause::ProbesFailed { bad: self.phase.bad(), last: kind };

@@ -6,6 +6,7 @@ use super::settings::Settings;
 use crate::retry::scaled;
 use crate::time::nanos;
 use crate::{Ratio, Rng, Time};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// The opens of one streak, and what recoveries took.
@@ -15,12 +16,21 @@ pub(super) struct Waits {
     pub(super) streak: u32,
     /// The last wait, in nanoseconds.
     pub(super) last: u64,
-    pub(super) recoveries: Recoveries,
+    /// What an adaptive wait learns; other waits learn nothing, and carry nothing for it.
+    recoveries: Option<Box<Recoveries>>,
 }
 
 impl Waits {
-    pub(super) fn new() -> Self {
-        Waits { streak: 0, last: 0, recoveries: Recoveries::new() }
+    pub(super) fn new(settings: &Settings) -> Self {
+        let learns = matches!(settings.config.wait_in_open.strategy, WaitStrategy::Adaptive { .. });
+        Waits { streak: 0, last: 0, recoveries: learns.then(|| Box::new(Recoveries::new())) }
+    }
+
+    /// Begins to learn as `new` would, if it has not done so before.
+    pub(super) fn take_over(&mut self, new: &mut Waits) {
+        if self.recoveries.is_none() {
+            self.recoveries = new.recoveries.take();
+        }
     }
 
     /// The circuit has been closed for `closed` nanoseconds: whether that is a lasting recovery.
@@ -36,14 +46,25 @@ impl Waits {
 
     /// A closed circuit tripped.
     pub(super) fn tripped(&mut self, at: Time) {
-        self.recoveries.tripped(at, self.streak > 0);
+        if let Some(recoveries) = &mut self.recoveries {
+            recoveries.tripped(at, self.streak > 0);
+        }
+    }
+
+    /// A probe that began at `began` came to this.
+    pub(super) fn probed(&mut self, began: Time, good: bool) {
+        match &mut self.recoveries {
+            Some(recoveries) if good => recoveries.good(began),
+            Some(recoveries) => recoveries.bad(began),
+            None => {}
+        }
     }
 
     /// What the adaptive strategy has learned, within its bounds.
     pub(super) fn learned(&self, settings: &Settings) -> Option<Duration> {
         match settings.config.wait_in_open.strategy {
             WaitStrategy::Adaptive { percentile, base, max } => {
-                let learned = self.recoveries.learned(Ratio::new(percentile)?)?;
+                let learned = self.recoveries.as_ref()?.learned(Ratio::new(percentile)?)?;
                 Some(Duration::from_nanos(learned).clamp(base, max))
             }
             _ => None,
@@ -60,7 +81,7 @@ impl Waits {
             }
             WaitStrategy::Adaptive { base, max, .. } => {
                 let learned = self.learned(settings).map(nanos);
-                let next = learned.and_then(|learned| self.recoveries.next(learned, at));
+                let next = learned.and_then(|learned| self.recoveries.as_ref()?.next(learned, at));
                 let (base, max) = (nanos(base), nanos(max));
                 let grown = || scaled(learned.unwrap_or(base), 2.0, self.streak, max);
                 (next.unwrap_or_else(grown).clamp(base, max), max)
@@ -97,7 +118,7 @@ mod tests {
     #[test]
     fn the_first_wait_is_the_base_and_each_next_one_doubles_to_the_longest() {
         let settings = settings(exponential(), 0.0);
-        let mut waits = Waits::new();
+        let mut waits = Waits::new(&settings);
         let streak: [u64; 6] = core::array::from_fn(|_| next(&mut waits, &settings, Time::ZERO));
         assert_eq!(streak, [30, 60, 120, 240, 300, 300]);
     }
@@ -107,7 +128,7 @@ mod tests {
         let settings = settings(exponential(), 0.0);
         for (asked, expected) in [(5, 30), (90, 90), (9_999, 300)] {
             let hint = Time::from_secs(1_000 + asked);
-            assert_eq!(next(&mut Waits::new(), &settings, hint), expected);
+            assert_eq!(next(&mut Waits::new(&settings), &settings, hint), expected);
         }
     }
 
@@ -116,7 +137,7 @@ mod tests {
         let settings = settings(exponential(), 0.1);
         let mut root = Rng::seeded(11);
         let mut drawn: Vec<u64> = (0..100)
-            .map(|_| Waits::new().next(&settings, Time::ZERO, Time::ZERO, &mut root.fork()))
+            .map(|_| Waits::new(&settings).next(&settings, Time::ZERO, Time::ZERO, &mut root.fork()))
             .collect();
         assert!(drawn.iter().all(|wait| (27_000_000_000..=33_000_000_000).contains(wait)));
         drawn.sort_unstable();
@@ -132,13 +153,13 @@ mod tests {
             max: Duration::from_secs(300),
         };
         let settings = settings(strategy, 0.0);
-        let mut waits = Waits::new();
+        let mut waits = Waits::new(&settings);
         for outage in 0..3u64 {
             waits.streak = 0;
             assert_eq!(next(&mut waits, &settings, Time::ZERO), 5);
             waits.tripped(Time::from_secs(outage * 1_000));
-            waits.recoveries.bad(Time::from_secs(outage * 1_000 + 40));
-            waits.recoveries.good(Time::from_secs(outage * 1_000 + 40));
+            waits.probed(Time::from_secs(outage * 1_000 + 40), false);
+            waits.probed(Time::from_secs(outage * 1_000 + 40), true);
         }
         waits.streak = 0;
         waits.tripped(Time::from_secs(1_000));
@@ -150,7 +171,7 @@ mod tests {
     #[test]
     fn a_fixed_wait_is_always_the_same() {
         let settings = settings(WaitStrategy::Fixed(Duration::from_secs(7)), 0.0);
-        let mut waits = Waits::new();
+        let mut waits = Waits::new(&settings);
         let streak: [u64; 3] = core::array::from_fn(|_| next(&mut waits, &settings, Time::NEVER));
         assert_eq!(streak, [7, 7, 7]);
     }
