@@ -36,8 +36,9 @@
 //! Names may come from user input, and a recorder keeps every series it has ever seen. The first 1,000 names get series
 //! of their own; circuits by further names are told together as `other`.
 
+use crate::connections::ConnectionPool;
 use crate::registry::Registry;
-use crate::telemetry::{Kind, RESULTS, Tell, policies};
+use crate::telemetry::{Connections, Kind, RESULTS, Tell, policies};
 use ::metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 use fusebox_core::breaker::{Snapshot, State, Totals, WindowCounts};
 use fusebox_core::pipeline::Pipeline;
@@ -64,6 +65,7 @@ const CAPPED: &str = "fusebox_metrics_capped";
 pub struct Publisher {
     registry: Registry,
     pipelines: Vec<(String, Arc<Pipeline>)>,
+    connections: Vec<Connections>,
     most: usize,
     told: Mutex<Told>,
 }
@@ -83,7 +85,13 @@ impl Publisher {
     /// A publisher of the circuits that `registry` has whenever it publishes. One for a registry and a recorder: a second
     /// one would count every call again.
     pub fn new(registry: &Registry) -> Self {
-        Publisher { registry: registry.clone(), pipelines: Vec::new(), most: MOST, told: Mutex::default() }
+        Publisher {
+            registry: registry.clone(),
+            pipelines: Vec::new(),
+            connections: Vec::new(),
+            most: MOST,
+            told: Mutex::default(),
+        }
     }
 
     /// Also the policies of a pipeline before `service`: those of [`Fuse::pipeline`](crate::Fuse::pipeline). Policies of one
@@ -91,6 +99,18 @@ impl Publisher {
     #[must_use]
     pub fn pipeline(mut self, service: impl Into<String>, pipeline: &Pipeline) -> Self {
         self.pipelines.push((service.into(), Arc::new(pipeline.clone())));
+        self
+    }
+
+    /// Also the connections of a pool, to `endpoint` of `service`.
+    #[must_use]
+    pub fn connections<C>(
+        mut self,
+        service: impl Into<String>,
+        endpoint: impl Into<String>,
+        pool: &ConnectionPool<C>,
+    ) -> Self {
+        self.connections.push((service.into(), endpoint.into(), pool.places().clone()));
         self
     }
 
@@ -123,7 +143,7 @@ impl Publisher {
         counter!(TURNED_AWAY).increment(turned_away.saturating_sub(told.turned_away));
         told.turned_away = turned_away;
         gauge!(CAPPED).set(f64::from(capped));
-        policies(&self.pipelines, &[], self.registry.clock().now(), &mut Family::default());
+        policies(&self.pipelines, &self.connections, self.registry.clock().now(), &mut Family::default());
     }
 }
 

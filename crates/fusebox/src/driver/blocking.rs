@@ -54,14 +54,14 @@ fn sleep(span: Duration) {
 
 /// Wakes a thread that waits in a queue.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     rung: Mutex<bool>,
     heard: Condvar,
 }
 
 impl Bell {
     /// One for each thread, made once.
-    pub(super) fn of_this_thread() -> (Arc<Bell>, Waker) {
+    pub(crate) fn of_this_thread() -> (Arc<Bell>, Waker) {
         std::thread_local! {
             static BELL: (Arc<Bell>, Waker) = {
                 let bell = Arc::new(Bell::default());
@@ -72,7 +72,7 @@ impl Bell {
     }
 
     /// Waits for the bell, no longer than `span`; whether it rang.
-    pub(super) fn wait(&self, span: Duration) -> bool {
+    pub(crate) fn wait(&self, span: Duration) -> bool {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.heard.wait_timeout_while(rung, span, |rung| !*rung);
         let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -6,12 +6,10 @@ mod pooled;
 #[cfg(feature = "tokio")]
 mod timed;
 
-pub(crate) use blocking::blocking;
+pub(crate) use blocking::{Bell, blocking};
 pub(crate) use pooled::pooled;
-#[cfg(feature = "tower")]
-pub(crate) use timed::rung;
 #[cfg(feature = "tokio")]
-pub(crate) use timed::{on_tokio, timer};
+pub(crate) use timed::{on_tokio, rung, timer};
 
 use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod chain;
+mod connections;
 mod deadlines;
 mod errors;
 mod events;
