@@ -205,6 +205,18 @@ impl Pipeline {
         Pipeline::of(self.stages.iter().map(exchange).collect())
     }
 
+    /// What stands before the endpoints themselves, with the state it is in, before others: for a call that the policies
+    /// outside have admitted already. Those are the balancer, places, circuits and an attempt's time.
+    #[must_use]
+    pub fn inside(&self, balancer: &Arc<Balancer>) -> Self {
+        let stays = |stage: &&Stage| {
+            use Stage::{AdaptiveTimeout, Breaker, Bulkhead, Pick, Pool, Timeout};
+            matches!(stage, Pick(_) | Bulkhead(_) | Breaker | Pool(_) | Timeout(_) | AdaptiveTimeout(_))
+        };
+        let inner = Pipeline::of(self.stages.iter().filter(stays).cloned().collect());
+        inner.with_balancer(balancer)
+    }
+
     /// The stages, outermost first.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
@@ -288,6 +300,13 @@ mod tests {
             Pipeline::new(whole(Order::RetryOutside)).describe(),
             "Fallback › Deadline › RateLimiter › Retry › Hedge › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout"
         );
+    }
+
+    #[test]
+    fn what_stands_before_the_endpoints_stays_for_a_call_that_is_admitted_already() {
+        let pipeline = Pipeline::new(whole(Order::RetryOutside));
+        let inside = pipeline.inside(pipeline.balancer().expect("there is one"));
+        assert_eq!(inside.describe(), "Balancer › Bulkhead › Breaker › Pool › Timeout");
     }
 
     #[test]

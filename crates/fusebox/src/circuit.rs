@@ -4,7 +4,9 @@ use crate::classify::{Classify, Results};
 use crate::clock::Clock;
 use crate::driver::{self, Policies, Walk};
 use crate::error::{Error, InvalidConfig, Rejected};
+use crate::fuse::Each;
 use crate::permit::Permit;
+use fusebox_core::balancer::Spec;
 use fusebox_core::breaker::{self, Config, Preset, Settings, Snapshot, State};
 use fusebox_core::event::Event;
 use fusebox_core::pipeline::Pipeline;
@@ -294,17 +296,29 @@ impl CircuitBuilder {
     }
 
     /// A circuit for each endpoint, named `name/endpoint`.
-    pub(crate) fn build_each<'a>(
+    pub(crate) fn build_each(
         self,
-        endpoints: impl Iterator<Item = &'a str>,
+        endpoints: &[Spec],
+        each: Option<&Each>,
     ) -> Result<Vec<CircuitBreaker>, InvalidConfig> {
         let mut root = Rng::seeded(self.seed.unwrap_or_else(|| drawn_seed(&self.name)));
-        let of = |endpoint| {
-            let name = format!("{}/{endpoint}", self.name).into();
-            let service = self.service.clone().or_else(|| Some(self.name.clone()));
-            CircuitBuilder { name, service, seed: Some(root.up_to(u64::MAX)), ..self.clone() }.build()
-        };
-        endpoints.map(of).collect()
+        endpoints.iter().map(|spec| self.build_at(spec, each, Some(root.up_to(u64::MAX)))).collect()
+    }
+
+    /// The circuit of one endpoint.
+    pub(crate) fn build_at(
+        &self,
+        spec: &Spec,
+        each: Option<&Each>,
+        seed: Option<u64>,
+    ) -> Result<CircuitBreaker, InvalidConfig> {
+        let name = format!("{}/{}", self.name, spec.name).into();
+        let service = self.service.clone().or_else(|| Some(self.name.clone()));
+        let mut one = CircuitBuilder { name, service, seed, ..self.clone() };
+        if let Some(each) = each {
+            each.change(spec, &mut one.config);
+        }
+        one.build()
     }
 }
 

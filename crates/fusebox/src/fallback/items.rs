@@ -148,12 +148,22 @@ pin_project! {
 
 /// The call that an alternative makes when it is asked, and not before.
 #[cfg(feature = "tokio")]
-pub(super) async fn ask<K, T, E, Fut>(fuse: &Fuse<K>, op: impl FnMut() -> Fut) -> Option<T>
+pub(super) async fn ask<K, T, E, Fut>(fuse: &Fuse<K>, mut op: impl FnMut() -> Fut) -> Option<T>
 where
     K: Classify<T, E>,
     Fut: Future<Output = Result<T, E>>,
 {
-    let value = fuse.run(op).await.ok()?;
+    ask_at(fuse, |_| op()).await
+}
+
+/// The same, told which endpoint.
+#[cfg(feature = "tokio")]
+pub(super) async fn ask_at<K, T, E, Fut>(fuse: &Fuse<K>, op: impl FnMut(&str) -> Fut) -> Option<T>
+where
+    K: Classify<T, E>,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let value = fuse.run_at(op).await.ok()?;
     good(fuse.classifier(), value).ok()
 }
 

@@ -136,6 +136,45 @@ impl<T, E, L> Fallbacks<T, E, L> {
         self.then(Alternative { call: items::ask(fuse, op), source: Source::OtherRegion })
     }
 
+    /// As [`other_region`](Self::other_region), told which endpoint: for [`Fuse::elsewhere`](crate::Fuse::elsewhere).
+    ///
+    /// ```
+    /// use fusebox::balancer::{self, Spec};
+    /// use fusebox::{Fallbacks, Fuse, outcome::Source};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(async {
+    /// let at = |name: &str, region: &str| Spec { region: Some(region.into()), ..Spec::named(name) };
+    /// let orders = Fuse::builder("orders")
+    ///     .endpoints([at("a", "eu"), at("b", "us")])
+    ///     .balancer(balancer::Config { region: Some("eu".into()), ..balancer::Config::default() })
+    ///     .build()?;
+    /// let elsewhere = orders.elsewhere().expect("b is in another region");
+    /// # let answers = |is_up| if is_up { Ok("from b") } else { Err(std::io::Error::other("down")) };
+    /// let ask = |endpoint: &str| {
+    ///     let is_up = endpoint != "a";
+    ///     async move { answers(is_up) }
+    /// };
+    /// let answer = orders
+    ///     .run_chain_at(ask, Fallbacks::new().other_region_at(&elsewhere, ask).or_default(|_| "none"))
+    ///     .await?;
+    /// assert_eq!((answer.value, answer.source), ("from b", Source::OtherRegion));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).expect("an answer");
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn other_region_at<K2, E2, Fut, F>(
+        self,
+        fuse: &Fuse<K2>,
+        op: F,
+    ) -> With<T, E, L, Alternative<impl Future<Output = Option<T>>>>
+    where
+        K2: Classify<T, E2>,
+        F: FnMut(&str) -> Fut,
+        Fut: Future<Output = Result<T, E2>>,
+    {
+        self.then(Alternative { call: items::ask_at(fuse, op), source: Source::OtherRegion })
+    }
+
     /// As [`alternative`](Self::alternative), for blocking code.
     pub fn alternative_blocking<'a, K2, E2, F>(
         self,

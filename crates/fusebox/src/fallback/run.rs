@@ -77,7 +77,34 @@ impl<K> Fuse<K> {
     #[cfg(feature = "tokio")]
     pub async fn run_chain<T, E, Fut, L>(
         &self,
-        op: impl FnMut() -> Fut,
+        mut op: impl FnMut() -> Fut,
+        fallbacks: Fallbacks<T, E, L>,
+    ) -> Result<Answer<T>, Error<E>>
+    where
+        K: Classify<T, E>,
+        Fut: Future<Output = Result<T, E>>,
+        L: Chain<T, E>,
+    {
+        self.run_chain_at(|_| op(), fallbacks).await
+    }
+
+    /// As [`run_chain`](Self::run_chain), told which endpoint each attempt goes to.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_chain`](Self::run_chain).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run_chain`](Self::run_chain).
+    ///
+    /// # Panics
+    ///
+    /// As [`run_chain`](Self::run_chain).
+    #[cfg(feature = "tokio")]
+    pub async fn run_chain_at<T, E, Fut, L>(
+        &self,
+        op: impl FnMut(&str) -> Fut,
         mut fallbacks: Fallbacks<T, E, L>,
     ) -> Result<Answer<T>, Error<E>>
     where
@@ -88,7 +115,7 @@ impl<K> Fuse<K> {
         if let Some(answer) = before(&mut fallbacks.items) {
             return Ok(answer);
         }
-        let (falls_back, result) = self.finish(op).await;
+        let (falls_back, result) = self.finish_at(op).await;
         if !falls_back {
             return ended(result, fallbacks.items, self.classifier());
         }

@@ -29,6 +29,7 @@ pub struct FuseBuilder<K = Results> {
     pub(super) retry: Option<retry::Config>,
     pub(super) parts: Parts,
     pub(super) endpoints: Vec<Spec>,
+    pub(super) each: Option<Each>,
     pub(super) classify: K,
 }
 
@@ -52,6 +53,7 @@ impl FuseBuilder {
             retry: None,
             parts: Parts::default(),
             endpoints: Vec::new(),
+            each: None,
             classify: Results,
         }
     }
@@ -116,6 +118,30 @@ impl<K> FuseBuilder<K> {
         self
     }
 
+    /// Changes the circuit's settings for each endpoint by where it is; those that come later with
+    /// [`with_endpoints`](super::Fuse::with_endpoints) too.
+    ///
+    /// ```
+    /// use fusebox::{Fuse, balancer::{self, Spec}, breaker::Setting};
+    /// use std::time::Duration;
+    ///
+    /// let at = |name: &str, region: &str| Spec { region: Some(region.into()), ..Spec::named(name) };
+    /// let orders = Fuse::builder("orders")
+    ///     .endpoints([at("a", "eu"), at("b", "us")])
+    ///     .balancer(balancer::Config { region: Some("eu".into()), ..balancer::Config::default() })
+    ///     .breaker_at(|endpoint, circuit| {
+    ///         let ours = endpoint.region.as_deref() == Some("eu");
+    ///         circuit.slow_call_duration = Setting::Is(Duration::from_secs(if ours { 5 } else { 15 }));
+    ///     })
+    ///     .build_blocking()?;
+    /// # assert_eq!(orders.circuits().count(), 2);
+    /// # Ok::<(), fusebox::InvalidConfig>(())
+    /// ```
+    pub fn breaker_at(mut self, change: impl Fn(&Spec, &mut Config) + Send + Sync + 'static) -> Self {
+        self.each = Some(Each(Arc::new(change)));
+        self
+    }
+
     /// How an endpoint is chosen. Default: in turn.
     pub fn balancer(mut self, balancer: balancer::Config) -> Self {
         self.parts.balancer = Some(balancer);
@@ -174,8 +200,8 @@ impl<K> FuseBuilder<K> {
 
     /// What results say about the dependency. Default: `Ok` is a success, `Err` a failure.
     pub fn classify<L>(self, classify: L) -> FuseBuilder<L> {
-        let FuseBuilder { circuit, given, stages, retry, parts, endpoints, classify: _ } = self;
-        FuseBuilder { circuit, given, stages, retry, parts, endpoints, classify }
+        let FuseBuilder { circuit, given, stages, retry, parts, endpoints, each, classify: _ } = self;
+        FuseBuilder { circuit, given, stages, retry, parts, endpoints, each, classify }
     }
 
     /// Checks everything and makes the async pipeline.
@@ -224,15 +250,17 @@ impl<K> FuseBuilder<K> {
             Ok(retry) => self.stages.retry = retry,
             Err(errors) => wrong.extend(errors),
         }
-        if self.stages.without_breaker && (self.given.is_some() || !self.circuit.is_default()) {
+        if self.stages.without_breaker
+            && (self.given.is_some() || self.each.is_some() || !self.circuit.is_default())
+        {
             let (found, accepted) = ("settings or a circuit", "none beside without_breaker");
             wrong.push(ConfigError { field: "breaker", found: found.into(), accepted: accepted.into() });
         }
         self.stages.fallback.get_or_insert_default();
         let circuits = match self.given {
             Some(circuit) => Ok(vec![circuit]),
-            None if self.endpoints.is_empty() => self.circuit.build().map(|circuit| vec![circuit]),
-            None => self.circuit.build_each(self.endpoints.iter().map(|spec| &*spec.name)),
+            None if self.endpoints.is_empty() => self.circuit.clone().build().map(|circuit| vec![circuit]),
+            None => self.circuit.clone().build_each(&self.endpoints, self.each.as_ref()),
         };
         let mut circuits = match circuits {
             Ok(circuits) => circuits.into_iter(),
@@ -262,10 +290,29 @@ impl<K> FuseBuilder<K> {
             circuit,
             others: circuits.collect(),
             endpoints: self.endpoints,
+            newcomers: self.each.map(|each| (self.circuit, each)),
             pipeline: Pipeline::new(self.stages),
             fallbacks: Arc::default(),
             classify: self.classify,
         })
+    }
+}
+
+/// What each endpoint's circuit has of its own.
+#[derive(Clone)]
+pub(crate) struct Each(Change);
+
+type Change = Arc<dyn Fn(&Spec, &mut Config) + Send + Sync>;
+
+impl Each {
+    pub(crate) fn change(&self, spec: &Spec, config: &mut Config) {
+        (self.0)(spec, config);
+    }
+}
+
+impl std::fmt::Debug for Each {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Each")
     }
 }
 

@@ -7,11 +7,12 @@ mod part;
 mod pooled;
 
 pub use asking::{Asking, Handle};
+pub(crate) use builder::Each;
 pub use builder::FuseBuilder;
 pub use part::{Part, Policy};
 pub use pooled::PooledFuse;
 
-use crate::circuit::CircuitBreaker;
+use crate::circuit::{CircuitBreaker, CircuitBuilder};
 use crate::classify::{Classify, Results};
 use crate::driver::Policies;
 use crate::error::{Error, InvalidConfig};
@@ -63,6 +64,8 @@ pub(crate) struct Inner<K> {
     others: Box<[CircuitBreaker]>,
     /// Empty where there is no balancer.
     pub(crate) endpoints: Vec<Spec>,
+    /// What the circuits of endpoints that come later are made from, where each has settings of its own.
+    newcomers: Option<(CircuitBuilder, Each)>,
     pub(crate) pipeline: Pipeline,
     fallbacks: Arc<Counters>,
     pub(crate) classify: K,
@@ -102,14 +105,17 @@ impl<K> Fuse<K> {
         &self.0.fallbacks
     }
 
-    /// As [`run`](Self::run), and whether a fallback answers.
+    /// As [`run_at`](Self::run_at), and whether a fallback answers.
     #[cfg(feature = "tokio")]
-    pub(crate) async fn finish<T, E, Fut>(&self, mut op: impl FnMut() -> Fut) -> (bool, Result<T, Error<E>>)
+    pub(crate) async fn finish_at<T, E, Fut>(
+        &self,
+        mut op: impl FnMut(&str) -> Fut,
+    ) -> (bool, Result<T, Error<E>>)
     where
         K: Classify<T, E>,
         Fut: Future<Output = Result<T, E>>,
     {
-        let (finish, result) = self.asking(Ask::default()).finish(|_| op()).await;
+        let (finish, result) = self.asking(Ask::default()).finish(|of| op(self.0.name(of))).await;
         (finish.fallback, result)
     }
 }
@@ -176,7 +182,10 @@ impl<K: Clone> Inner<K> {
             let stays = self.endpoints.iter().position(|known| known.name == spec.name);
             circuits.push(match stays {
                 Some(endpoint) => self.before(endpoint).clone(),
-                None => self.circuit.sibling(&spec.name),
+                None => match &self.newcomers {
+                    Some((builder, each)) => builder.build_at(spec, Some(each), None)?,
+                    None => self.circuit.sibling(&spec.name),
+                },
             });
         }
         let mut circuits = circuits.into_iter();
@@ -186,10 +195,22 @@ impl<K: Clone> Inner<K> {
             circuit,
             others: circuits.collect(),
             endpoints,
+            newcomers: self.newcomers.clone(),
             pipeline: self.pipeline.with_balancer(&balancer),
             fallbacks: self.fallbacks.clone(),
             classify: self.classify.clone(),
         })
+    }
+
+    /// Before the endpoints of other regions than ours, without what stands outside a choice of endpoints.
+    fn elsewhere(&self) -> Option<Inner<K>> {
+        let ours = self.pipeline.balancer()?.settings().config().region.clone()?;
+        let far = |spec: &&Spec| spec.region.as_ref().is_some_and(|region| *region != ours);
+        let far: Vec<_> = self.endpoints.iter().filter(far).cloned().collect();
+        // All of them are known: nothing is made, and nothing can be wrong.
+        let inner = self.with_endpoints(far).ok()?;
+        let pipeline = inner.pipeline.inside(inner.pipeline.balancer()?);
+        Some(Inner { pipeline, ..inner })
     }
 }
 
@@ -228,6 +249,23 @@ impl<K> Fuse<K> {
         K: Clone,
     {
         self.0.with_endpoints(endpoints.into_iter().collect()).map(|inner| Fuse(Arc::new(inner)))
+    }
+}
+
+impl<K: Clone> Fuse<K> {
+    /// The same endpoints as far as they are in other regions than ours, for a list of fallbacks whose call the policies
+    /// outside have admitted already: with their circuits, the places and an attempt's time, and without quota, deadline and
+    /// retries. `None` where no region is ours or no endpoint elsewhere. See
+    /// [`Fallbacks::other_region_at`](crate::Fallbacks::other_region_at).
+    pub fn elsewhere(&self) -> Option<Self> {
+        self.0.elsewhere().map(|inner| Fuse(Arc::new(inner)))
+    }
+}
+
+impl<K: Clone> BlockingFuse<K> {
+    /// As [`Fuse::elsewhere`].
+    pub fn elsewhere(&self) -> Option<Self> {
+        self.0.elsewhere().map(|inner| BlockingFuse(Arc::new(inner)))
     }
 }
 

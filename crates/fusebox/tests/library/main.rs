@@ -11,6 +11,7 @@ mod hung;
 mod permits;
 mod policies;
 mod pool;
+mod regions;
 mod registry;
 mod retry;
 
