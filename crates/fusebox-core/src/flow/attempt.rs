@@ -15,6 +15,7 @@ impl Flow {
             self.hedge_at = now.plus_nanos(self.hedge_after);
         }
         let (attempt, timeout, watching) = (self.attempts, self.timeout, self.watching);
+        let watched = self.main.held.as_ref().is_some_and(|held| !held.ticket().is_probe());
         let branch = self.branch(side);
         branch.attempt = attempt;
         branch.began = now;
@@ -33,6 +34,9 @@ impl Flow {
                 Watching::Breaker => circuit.keep_watch(held),
                 Watching::WhenAsked => {}
             }
+        } else if side == Side::Hedge && watched {
+            // Under the first attempt's ticket: it may hang when that one has long ended.
+            branch.overdue_at = now.plus_nanos(circuit.slow_nanos());
         }
         branch.at = At::Calling;
         branch.attempt()
@@ -66,10 +70,12 @@ impl Flow {
         }
         if now >= branch.overdue_at {
             branch.overdue_at = Time::NEVER;
-            if let Some(held) = &mut branch.held {
+            let holder = if branch.held.is_some() { branch } else { &mut self.main };
+            if let Some(held) = &mut holder.held {
                 circuit.overdue(held.ticket_mut(), now);
             }
         }
+        let branch = self.branch(side);
         if now >= branch.release_at {
             branch.release_at = Time::NEVER;
             // The endpoint itself had less than half of it.

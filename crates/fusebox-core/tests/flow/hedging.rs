@@ -172,3 +172,17 @@ fn a_call_whose_body_is_still_coming_has_no_second_attempt_beside_it_and_one_tha
         assert_eq!((call.end(), call.calls.len()), (End::TimedOut, 1));
     }
 }
+
+#[test]
+fn a_hedge_that_hangs_after_the_first_attempt_has_failed_counts_as_hung() {
+    for order in ORDERS {
+        let world = Plan::new(order).hedge(20).build();
+        let mut call = world.begin(&[fails(30), HANGS]);
+        world.run_for(&mut call, 119);
+        assert_eq!(world.seen(0).hung, 0, "it began at 20 ms, and 100 ms are slow");
+        world.run_for(&mut call, 1);
+        assert_eq!(world.seen(0).hung, 1);
+        world.abandon(&mut call);
+        assert_eq!(world.seen(0).hung, 0);
+    }
+}
