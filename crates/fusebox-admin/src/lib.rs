@@ -31,8 +31,7 @@ pub use answer::Answer;
 
 use answer::{INDEX, Problem};
 use fusebox::Registry;
-use fusebox::pipeline::Pipeline;
-use fusebox::telemetry::Connections;
+use fusebox::telemetry::Subjects;
 use left_closed::LeftClosed;
 use metrics::Series;
 use percent_encoding::percent_decode_str;
@@ -45,8 +44,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub struct Admin {
     registry: Registry,
     ready: Arc<AtomicBool>,
-    pipelines: Arc<[(String, Arc<Pipeline>)]>,
-    connections: Arc<[Connections]>,
+    subjects: Arc<Subjects>,
     left_closed: LeftClosed,
     series: Arc<Series>,
 }
@@ -70,24 +68,17 @@ impl Admin {
         Admin {
             registry,
             ready: Arc::default(),
-            pipelines: Arc::default(),
-            connections: Arc::default(),
+            subjects: Arc::default(),
             left_closed,
             series: Arc::default(),
         }
     }
 
-    /// Also answers about the policies of these pipelines, each named by its service. In the metrics, policies of the same
-    /// service are told together, and one that several pipelines share is counted once.
+    /// Also answers about whatever else counts, each named by its service. In the metrics, policies of the same service are
+    /// told together, and one that several pipelines share is counted once.
     #[must_use]
-    pub fn with_pipelines(self, pipelines: Vec<(String, Arc<Pipeline>)>) -> Admin {
-        Admin { pipelines: pipelines.into(), ..self }
-    }
-
-    /// Also answers about limits on connections: of a service, to an endpoint, as places.
-    #[must_use]
-    pub fn with_connections(self, connections: Vec<Connections>) -> Admin {
-        Admin { connections: connections.into(), ..self }
+    pub fn with(self, subjects: Subjects) -> Admin {
+        Admin { subjects: Arc::new(subjects), ..self }
     }
 
     /// What `/readyz` says from now on, through this handle and its clones.
@@ -110,9 +101,7 @@ impl Admin {
             "/readyz" => Answer::text(503, "not ready\n"),
             "/metrics" => Answer::metrics(self.metrics()),
             "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.left_closed)),
-            "/pipelines" => {
-                Answer::json(200, &pipelines::all(&self.pipelines, &self.connections, self.registry.clock()))
-            }
+            "/pipelines" => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
             _ => match path.strip_prefix("/circuits/") {
                 Some(name) => self.circuit(name),
                 None => Problem::no_such_path(path).answer(),
@@ -132,6 +121,6 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.registry, &self.left_closed, &self.series, (&self.pipelines, &self.connections))
+        metrics::text(&self.registry, &self.left_closed, &self.series, &self.subjects)
     }
 }

@@ -2,25 +2,22 @@
 
 use crate::wall::Wall;
 use fusebox::bulkhead::{self, Advice};
-use fusebox::pipeline::{Pipeline, PolicySnapshot, StageSnapshot};
-use fusebox::telemetry::Connections;
+use fusebox::pipeline::{PolicySnapshot, StageSnapshot};
+use fusebox::telemetry::{CacheReader, Subjects};
 use fusebox::{Clock, Time};
+use fusebox_core::{cache, fallback};
 use serde::Serialize;
 use std::sync::Arc;
 
 /// Every pipeline, in the order in which they were given.
-pub(crate) fn all(
-    pipelines: &[(String, Arc<Pipeline>)],
-    connections: &[Connections],
-    clock: &Clock,
-) -> impl Serialize + use<> {
+pub(crate) fn all(subjects: &Subjects, clock: &Clock) -> impl Serialize + use<> {
     let wall = Wall::read(clock.now());
-    let shown = pipelines.iter().map(|(service, pipeline)| PipelineShown {
+    let shown = subjects.pipelines.iter().map(|(service, pipeline)| PipelineShown {
         service: service.clone(),
         chain: pipeline.describe(),
         stages: pipeline.snapshot(wall.now()).stages.into_iter().map(StageShown::new).collect(),
     });
-    let connections = connections.iter().map(|(service, endpoint, places)| {
+    let connections = subjects.connections.iter().map(|(service, endpoint, places)| {
         let told = places.snapshot(wall.now());
         let advice = Advice::on(&told).to_string();
         ConnectionsShown { service: service.clone(), endpoint: endpoint.clone(), places: told, advice }
@@ -30,6 +27,8 @@ pub(crate) fn all(
         clock: wall.now(),
         pipelines: shown.collect(),
         connections: connections.collect(),
+        fallbacks: subjects.fallbacks.iter().map(FallbacksShown::new).collect(),
+        caches: subjects.caches.iter().map(CacheShown::new).collect(),
     }
 }
 
@@ -41,6 +40,36 @@ struct Pipelines {
     pipelines: Vec<PipelineShown>,
     /// Limits on connections.
     connections: Vec<ConnectionsShown>,
+    /// What came of fallbacks.
+    fallbacks: Vec<FallbacksShown>,
+    /// Kept answers.
+    caches: Vec<CacheShown>,
+}
+
+#[derive(Serialize)]
+struct FallbacksShown {
+    service: String,
+    #[serde(flatten)]
+    told: fallback::Snapshot,
+}
+
+impl FallbacksShown {
+    fn new((service, counters): &(String, Arc<fallback::Counters>)) -> Self {
+        FallbacksShown { service: service.clone(), told: counters.snapshot() }
+    }
+}
+
+#[derive(Serialize)]
+struct CacheShown {
+    service: String,
+    #[serde(flatten)]
+    told: cache::Snapshot,
+}
+
+impl CacheShown {
+    fn new((service, read): &(String, CacheReader)) -> Self {
+        CacheShown { service: service.clone(), told: read() }
+    }
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ mod scene;
 
 use fusebox::breaker::{Hold, Mode};
 use fusebox::pipeline::{self, Pipeline};
+use fusebox::telemetry::Subjects;
 use fusebox::{Time, retry};
 use scene::{Scene, trip};
 use std::collections::HashMap;
@@ -210,8 +211,10 @@ fn denied_retries_are_summed_by_service() {
     }
     assert!(!scene.get("/metrics").body.contains("retry_budget"), "nobody asked");
     let name = |name: &str| name.to_owned();
-    scene.admin =
-        scene.admin.with_pipelines(vec![(name("pay"), one), (name("pay"), two), (name("plain"), plain)]);
+    scene.admin = scene.admin.with(Subjects {
+        pipelines: vec![(name("pay"), one), (name("pay"), two), (name("plain"), plain)],
+        ..Subjects::default()
+    });
     assert_eq!(scene.sample(r#"retry_budget_denied_total{service="pay"}"#), 6.0);
     assert!(!scene.get("/metrics").body.contains(r#"service="plain""#));
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[test]
 fn the_process_is_alive_always_and_ready_when_it_says_so() {
     let scene = Scene::new(1);
-    let clone = scene.admin.clone().with_pipelines(Vec::new());
+    let clone = scene.admin.clone().with(fusebox::telemetry::Subjects::default());
     let ready = || (scene.get("/healthz").status, scene.get("/readyz").status);
     assert_eq!(ready(), (200, 503));
     clone.ready(true);

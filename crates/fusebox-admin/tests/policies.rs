@@ -5,6 +5,7 @@ mod scene;
 use fusebox::balancer::Tried;
 use fusebox::bulkhead::Entry;
 use fusebox::pipeline::{Config, Pipeline};
+use fusebox::telemetry::Subjects;
 use fusebox::{Ask, Failure, Outcome, Priority, Rng};
 use fusebox_core::SharedRng;
 use fusebox_core::limiter::{self, RateLimiter};
@@ -14,7 +15,8 @@ use std::task::Waker;
 
 fn with(scene: &mut Scene, configs: Vec<Config>) {
     let pipelines = configs.into_iter().map(|config| ("pay".into(), Arc::new(Pipeline::new(config))));
-    scene.admin = scene.admin.clone().with_pipelines(pipelines.collect());
+    let subjects = Subjects { pipelines: pipelines.collect(), ..Subjects::default() };
+    scene.admin = scene.admin.clone().with(subjects);
 }
 
 #[test]

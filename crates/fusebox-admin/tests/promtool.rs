@@ -3,6 +3,7 @@
 mod scene;
 
 use fusebox::pipeline::Pipeline;
+use fusebox::telemetry::Subjects;
 use scene::{Scene, trip};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -44,7 +45,9 @@ fn promtool_accepts_every_family_with_hostile_names_and_shared_series() {
     scene.wait(31);
     let _held: Vec<_> = (0..1_010).map(|i| scene.circuit(&format!("tenant-{i}"))).collect();
     let pipeline = Arc::new(Pipeline::new(scene.every_policy()));
-    scene.admin = scene.admin.with_pipelines(vec![("a \"quoted\" service".into(), pipeline)]);
+    scene.admin = scene
+        .admin
+        .with(Subjects { pipelines: vec![("a \"quoted\" service".into(), pipeline)], ..Subjects::default() });
     let body = scene.get("/metrics").body;
     assert!(scene.sample("fusebox_metrics_capped") > 0.0 && body.contains("balancer_picked_total{"));
     check(&body);

@@ -166,6 +166,12 @@ pub(crate) fn say_source(response: &mut Response<Reply>, source: &'static str) {
     response.headers_mut().insert(SOURCE, HeaderValue::from_static(source));
 }
 
+/// Whether it is the dependency's own answer, and not an error.
+pub(crate) fn is_obeyed(response: &Response<Reply>) -> bool {
+    let live = response.headers().get(SOURCE).is_some_and(|source| source == LIVE);
+    live && !response.status().is_client_error() && !response.status().is_server_error()
+}
+
 /// No attempt's answer came in time.
 pub(crate) fn timed_out(session: &Rc<Session>, circuit: &Arc<str>) -> Response<Reply> {
     let detail = "No attempt was answered within the time of an attempt (call_timeout).";

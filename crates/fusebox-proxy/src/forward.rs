@@ -47,7 +47,10 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     let fuses = lane.fuses(request.headers());
     let ask = lane.route.asking.ask(request.headers(), has_body);
     let (head, body) = request.into_parts();
-    let shelf = lane.route.larder().and_then(|larder| larder.shelf(&head));
+    let (shelf, change) = match lane.route.larder() {
+        Some(larder) => (larder.shelf(&head), larder.change(&head)),
+        None => (None, None),
+    };
     let call = Call { session, source: Source::of(head, body, &lane.route, session) };
     let mut walk = Walk::new(session, &lane, fuses, &call.source, ask, deadline);
     let finish = walk.run(&call.source).await;
@@ -58,7 +61,11 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
         walk.discard();
         return response;
     }
-    answer(session, walk, finish, shelf)
+    let response = answer(session, walk, finish, shelf);
+    if let Some(change) = change.filter(|_| answer::is_obeyed(&response)) {
+        change.happened(response.headers());
+    }
+    response
 }
 
 /// The answer to the client, once the walk is over and nothing stands in.

@@ -4,22 +4,30 @@
 //! says. `Cache-Control` is obeyed as a shared cache obeys it (RFC 9111): `no-store`, `no-cache` and `private` are not
 //! kept, nor is what was asked with `Authorization`, unless the scope tells its callers apart by that header;
 //! `max-age` and `stale-if-error` take the place of the configured times. What `Vary` names must be asked for alike;
-//! an answer that sets a cookie is one caller's alone.
+//! an answer that sets a cookie is one caller's alone. A call that may change something, and is obeyed, discards what was
+//! kept of its resource, for every caller.
 
 use crate::config::CacheScope;
 use bytes::Bytes;
 use fusebox::Clock;
-use fusebox::cache::{Cache, Candidate, Config, Key, Scope};
+use fusebox::cache::{Cache, Candidate, Config, Key, Scope, Snapshot};
 use fusebox::outcome::Source;
-use http::header::{AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, HOST, SET_COOKIE, VARY};
+use http::header::{
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, HOST, LOCATION, SET_COOKIE, VARY,
+};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, response};
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// What an entry weighs beside its body: its head, its key and the store's own needs.
 const BESIDES: u64 = 64 << 10;
+/// Places to count changes in.
+const CHANGES: usize = 1_024;
 /// More headers than this are no reason to vary an answer.
 const MOST_VARIED: usize = 16;
 
@@ -28,6 +36,10 @@ pub(crate) struct Larder {
     cache: Cache<Arc<str>, Arc<Answer>>,
     scope: CacheScope,
     max_body: usize,
+    /// How often what each resource answers has been changed through here. Resources that share a place share their
+    /// changes, which discards an answer too many and never keeps one.
+    changes: Box<[AtomicU64]>,
+    hash: RandomState,
 }
 
 /// A kept answer.
@@ -35,6 +47,8 @@ pub(crate) struct Larder {
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The resource's changes when it was asked for.
+    changes: u64,
     /// What the request must say for it: the headers that the answer varies by.
     varies: Vec<(HeaderName, Vec<HeaderValue>)>,
 }
@@ -44,6 +58,16 @@ pub(crate) struct Answer {
 pub(crate) struct Shelf {
     key: Key<Arc<str>>,
     asked: HeaderMap,
+    place: usize,
+    changes: u64,
+}
+
+/// The resources that a call may have changed.
+#[derive(Debug)]
+pub(crate) struct Change {
+    larder: Arc<Larder>,
+    host: String,
+    path: String,
 }
 
 impl fmt::Debug for Larder {
@@ -69,7 +93,8 @@ impl Larder {
             Config { fresh_for, stale_for, max_bytes, max_entry_bytes: Some(entry), ..Config::default() };
         let heap = |key: &Arc<str>, answer: &Arc<Answer>| (key.len() + answer.weight()) as u64;
         let cache = Cache::builder(heap).config(config).clock(clock.clone()).build().ok()?;
-        Some(Larder { cache, scope: scope.clone(), max_body })
+        let changes = (0..CHANGES).map(|_| AtomicU64::new(0)).collect();
+        Some(Larder { cache, scope: scope.clone(), max_body, changes, hash: RandomState::new() })
     }
 
     /// Where the answer to a request with this head is kept; `None` if none ever is.
@@ -77,20 +102,39 @@ impl Larder {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return None;
         }
-        let host = request.headers.get(HOST).map(|host| host.as_bytes().to_ascii_lowercase());
-        let host = host.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+        let (host, path) = resource(request);
         let scope = match &self.scope {
             CacheScope::Shared => Scope::Shared,
             CacheScope::Header(names) => Scope::Of(caller(&request.headers, names)),
         };
         let key = Key { scope, key: format!("{} {host} {path}", request.method).into() };
-        Some(Shelf { key, asked: request.headers.clone() })
+        let place = self.place(&host, path);
+        let changes = self.changes[place].load(Relaxed);
+        Some(Shelf { key, asked: request.headers.clone(), place, changes })
+    }
+
+    /// What a request with this head changes if it is obeyed; `None` for one that only asks (RFC 9111, section 4.4).
+    pub(crate) fn change(self: &Arc<Self>, request: &Parts) -> Option<Change> {
+        let (host, path) = resource(request);
+        let change = || Change { larder: self.clone(), host, path: path.into() };
+        (!request.method.is_safe()).then(change)
+    }
+
+    fn place(&self, host: &str, path: &str) -> usize {
+        (self.hash.hash_one((host, path)) % self.changes.len() as u64) as usize
+    }
+
+    /// What is held, and what was counted.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.cache.snapshot()
     }
 
     /// The answer kept there, if the request is like the one it answered.
     pub(crate) fn look(&self, shelf: &Shelf) -> Option<(Arc<Answer>, Source)> {
         let kept = self.cache.look(&shelf.key)?;
+        if kept.value.changes != self.changes[shelf.place].load(Relaxed) {
+            return None;
+        }
         let alike =
             |(name, values): &(HeaderName, Vec<HeaderValue>)| shelf.asked.get_all(name).iter().eq(values);
         kept.value.varies.iter().all(alike).then_some((kept.value, kept.source))
@@ -109,7 +153,16 @@ impl Larder {
         let candidate = self.judge(&shelf.asked, &head.headers)?;
         let varies = varies(&shelf.asked, &head.headers)?;
         let (larder, headers) = (self.clone(), head.headers.clone());
-        Some(Box::new(Keeper { larder, key: shelf.key, candidate, headers, varies, body: Vec::new() }))
+        let changes = shelf.changes;
+        Some(Box::new(Keeper {
+            larder,
+            key: shelf.key,
+            candidate,
+            headers,
+            changes,
+            varies,
+            body: Vec::new(),
+        }))
     }
 
     /// What the answer says of being kept; `None` when it may not be.
@@ -138,6 +191,30 @@ impl Larder {
         let is_secret = directives(asked).any(|(name, _)| name.eq_ignore_ascii_case("no-store"));
         (!is_ones_own && !is_secret).then_some(candidate)
     }
+}
+
+impl Change {
+    /// The call was obeyed, as this head says: what was kept of its resource is not shown again, nor of those that it names as
+    /// changed with it.
+    pub(crate) fn happened(&self, told: &HeaderMap) {
+        let named =
+            [LOCATION, CONTENT_LOCATION].map(|name| told.get(name).and_then(|value| value.to_str().ok()));
+        let named = named.into_iter().flatten().filter_map(|place| place.parse::<Uri>().ok());
+        // Another host's resources are not ours to change.
+        let ours =
+            named.filter(|uri| uri.authority().is_none_or(|at| at.as_str().eq_ignore_ascii_case(&self.host)));
+        let named = ours.filter_map(|uri| uri.path_and_query().map(|path| path.as_str().to_owned()));
+        for path in std::iter::once(self.path.clone()).chain(named) {
+            self.larder.changes[self.larder.place(&self.host, &path)].fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// What a request is about: the host, and the path with its query.
+fn resource(request: &Parts) -> (String, &str) {
+    let host = request.headers.get(HOST).map(|host| host.as_bytes().to_ascii_lowercase());
+    let host = host.map(|host| String::from_utf8_lossy(&host).into_owned()).unwrap_or_default();
+    (host, request.uri.path_and_query().map_or("/", |path| path.as_str()))
 }
 
 /// Who asks: the values of these headers, each with its length, so that no two callers meet.
@@ -196,6 +273,7 @@ pub(crate) struct Keeper {
     key: Key<Arc<str>>,
     candidate: Candidate,
     headers: HeaderMap,
+    changes: u64,
     varies: Vec<(HeaderName, Vec<HeaderValue>)>,
     body: Vec<u8>,
 }
@@ -212,9 +290,9 @@ impl Keeper {
 
     /// The body is whole.
     pub(crate) fn keep(self) {
-        let Keeper { larder, key, candidate, mut headers, varies, body } = self;
+        let Keeper { larder, key, candidate, mut headers, changes, varies, body } = self;
         headers.remove(AGE);
-        let answer = Answer { headers, body: body.into(), varies };
+        let answer = Answer { headers, body: body.into(), changes, varies };
         // What is not kept is counted there.
         let _ = larder.cache.store_as(key, Arc::new(answer), &candidate);
     }

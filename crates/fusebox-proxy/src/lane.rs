@@ -8,6 +8,7 @@ use fusebox::breaker::{Preset, Settings};
 use fusebox::pipeline::{self, Pipeline};
 use fusebox::{CircuitBreaker, Registry, Time};
 use fusebox_core::breaker;
+use fusebox_core::fallback::Counters;
 use fusebox_core::flow::Circuits;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use std::borrow::Cow;
@@ -30,6 +31,8 @@ pub(crate) struct Route {
     pub(crate) pipeline: Arc<Pipeline>,
     /// Who answers instead of the dependency, the first one first.
     pub(crate) spares: Vec<Spare>,
+    /// What came of asking them.
+    pub(crate) fallbacks: Arc<Counters>,
     /// The endpoints of other regions alone, where `spares` asks them.
     elsewhere: Option<Arc<Route>>,
     /// What its calls say of themselves.
@@ -138,6 +141,7 @@ impl Route {
             matches: plan.matches.clone(),
             pipeline: Arc::new(Pipeline::new(stages)),
             spares: Vec::new(),
+            fallbacks: Arc::default(),
             elsewhere: None,
             asking: Asking::of(policies, hash),
             max_replay_bytes: policies.max_replay_bytes,

@@ -108,7 +108,7 @@ impl Proxy {
         let mut routes = Routes::new(&plan, &registry);
         let wards = std::mem::take(&mut routes.wards);
         let routes = Arc::new(routes);
-        let operators = operators.with_pipelines(routes.pipelines()).with_connections(routes.connections());
+        let operators = operators.with(routes.subjects());
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
             routes,

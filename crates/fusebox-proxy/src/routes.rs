@@ -4,8 +4,7 @@ use crate::berth::Berths;
 use crate::config::{ConnectionLimit, Endpoint, Plan};
 use crate::health::Ward;
 use crate::lane::{Route, Target};
-use fusebox::pipeline::Pipeline;
-use fusebox::telemetry::Connections;
+use fusebox::telemetry::{Connections, Subjects};
 use fusebox::{Clock, Registry};
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
@@ -86,14 +85,20 @@ impl Routes {
         Routes { routes, berths: pools.berths, bell: pools.bell, wards, limited: pools.limited }
     }
 
-    /// The pipelines, by service.
-    pub(crate) fn pipelines(&self) -> Vec<(String, Arc<Pipeline>)> {
-        self.routes.iter().map(|route| (route.service.to_string(), route.pipeline.clone())).collect()
-    }
-
-    /// The places of connections, by service and endpoint.
-    pub(crate) fn connections(&self) -> Vec<Connections> {
-        self.limited.clone()
+    /// What they count, by service.
+    pub(crate) fn subjects(&self) -> Subjects {
+        let mut subjects = Subjects { connections: self.limited.clone(), ..Subjects::default() };
+        for route in &self.routes {
+            let service = || route.service.to_string();
+            subjects.pipelines.push((service(), route.pipeline.clone()));
+            if !route.spares.is_empty() {
+                subjects.fallbacks.push((service(), route.fallbacks.clone()));
+            }
+            if let Some(larder) = route.larder().cloned() {
+                subjects.caches.push((service(), Arc::new(move || larder.snapshot())));
+            }
+        }
+        subjects
     }
 
     /// How many circuits the plan can come to.

@@ -9,6 +9,7 @@ use crate::reply::Reply;
 use crate::walk::Walk;
 use bytes::Bytes;
 use fusebox::{Clock, Time, Verdict};
+use fusebox_core::fallback::{Kind, Told};
 use fusebox_core::flow::End;
 use fusebox_core::outcome;
 use http::header::AGE;
@@ -61,23 +62,33 @@ pub(crate) async fn stand_in(
     shelf: Option<&Shelf>,
     deadline: Time,
 ) -> Option<Response<Reply>> {
+    let counters = &lane.route.fallbacks;
     for spare in &lane.route.spares {
-        let (answered, source) = match spare {
+        let (kind, answered, source) = match spare {
             Spare::Cached(larder) => match shelf.and_then(|shelf| larder.look(shelf)) {
-                Some((kept, source)) => (Some(cached(call, &kept, source)), name(source)),
-                None => continue,
+                Some((kept, source)) => (Kind::Cached, Some(cached(call, &kept, source)), name(source)),
+                None => (Kind::Cached, None, ""),
             },
             Spare::Service(name) => {
                 let other = call.session.worker.own_lane(name);
-                (elsewhere(call, other, deadline).await, "alternative")
+                (Kind::Alternative, elsewhere(call, other, deadline).await, "alternative")
             }
-            Spare::Region => (elsewhere(call, lane.elsewhere.clone(), deadline).await, "other-region"),
-            Spare::Static { status, headers, body } => (Some(ready(call, *status, headers, body)), "default"),
+            Spare::Region => {
+                let there = elsewhere(call, lane.elsewhere.clone(), deadline).await;
+                (Kind::OtherRegion, there, "other-region")
+            }
+            Spare::Static { status, headers, body } => {
+                (Kind::Default, Some(ready(call, *status, headers, body)), "default")
+            }
         };
+        counters.told(kind, if answered.is_some() { Told::Answered } else { Told::Nothing });
         if let Some(mut response) = answered {
             answer::say_source(&mut response, source);
             return Some(response);
         }
+    }
+    if !lane.route.spares.is_empty() {
+        counters.unanswered();
     }
     None
 }

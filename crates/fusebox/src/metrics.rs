@@ -38,9 +38,10 @@
 
 use crate::connections::ConnectionPool;
 use crate::registry::Registry;
-use crate::telemetry::{Connections, Kind, RESULTS, Tell, policies};
+use crate::telemetry::{Kind, RESULTS, Subjects, Tell, policies};
 use ::metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 use fusebox_core::breaker::{Snapshot, State, Totals, WindowCounts};
+use fusebox_core::fallback::Counters;
 use fusebox_core::pipeline::Pipeline;
 use fusebox_core::registry::OTHER;
 use std::collections::{HashMap, HashSet};
@@ -64,8 +65,7 @@ const CAPPED: &str = "fusebox_metrics_capped";
 #[derive(Debug)]
 pub struct Publisher {
     registry: Registry,
-    pipelines: Vec<(String, Arc<Pipeline>)>,
-    connections: Vec<Connections>,
+    subjects: Subjects,
     most: usize,
     told: Mutex<Told>,
 }
@@ -87,8 +87,7 @@ impl Publisher {
     pub fn new(registry: &Registry) -> Self {
         Publisher {
             registry: registry.clone(),
-            pipelines: Vec::new(),
-            connections: Vec::new(),
+            subjects: Subjects::default(),
             most: MOST,
             told: Mutex::default(),
         }
@@ -98,7 +97,7 @@ impl Publisher {
     /// service are told together, and one that several pipelines share is counted once.
     #[must_use]
     pub fn pipeline(mut self, service: impl Into<String>, pipeline: &Pipeline) -> Self {
-        self.pipelines.push((service.into(), Arc::new(pipeline.clone())));
+        self.subjects.pipelines.push((service.into(), Arc::new(pipeline.clone())));
         self
     }
 
@@ -110,7 +109,15 @@ impl Publisher {
         endpoint: impl Into<String>,
         pool: &ConnectionPool<C>,
     ) -> Self {
-        self.connections.push((service.into(), endpoint.into(), pool.places().clone()));
+        self.subjects.connections.push((service.into(), endpoint.into(), pool.places().clone()));
+        self
+    }
+
+    /// Also what came of the fallbacks of `service`: those of
+    /// [`Fuse::fallback_counters`](crate::Fuse::fallback_counters).
+    #[must_use]
+    pub fn fallbacks(mut self, service: impl Into<String>, counters: &Arc<Counters>) -> Self {
+        self.subjects.fallbacks.push((service.into(), counters.clone()));
         self
     }
 
@@ -143,7 +150,7 @@ impl Publisher {
         counter!(TURNED_AWAY).increment(turned_away.saturating_sub(told.turned_away));
         told.turned_away = turned_away;
         gauge!(CAPPED).set(f64::from(capped));
-        policies(&self.pipelines, &self.connections, self.registry.clock().now(), &mut Family::default());
+        policies(&self.subjects, self.registry.clock().now(), &mut Family::default());
     }
 }
 

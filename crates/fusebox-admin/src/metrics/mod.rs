@@ -10,7 +10,7 @@ use crate::left_closed::LeftClosed;
 use crate::wall::Wall;
 use fusebox::breaker::State;
 use fusebox::telemetry::Kind::{Counter, Gauge};
-use fusebox::telemetry::{Connections, Kind, Pipelines, RESULTS, policies};
+use fusebox::telemetry::{Kind, RESULTS, Subjects, policies};
 use fusebox::{Registry, Time};
 use row::{MODES, Row};
 use text::Text;
@@ -27,7 +27,7 @@ pub(crate) fn text(
     registry: &Registry,
     left_closed: &LeftClosed,
     series: &Series,
-    (pipelines, connections): (&Pipelines, &[Connections]),
+    subjects: &Subjects,
 ) -> String {
     let wall = Wall::read(registry.clock().now());
     let rows = registry.all().into_iter().map(|circuit| {
@@ -38,7 +38,7 @@ pub(crate) fn text(
     let (rows, capped) = series.seat(rows.collect());
     let mut text = Text::default();
     circuits(&mut text, &rows, &wall);
-    policies(pipelines, connections, wall.now(), &mut text);
+    policies(subjects, wall.now(), &mut text);
     let mut single = |name, kind, help, value: u64| text.family(name, kind, help).sample(&[], value);
     single("fusebox_circuits_turned_away_total", Counter, TURNED_AWAY, registry.turned_away());
     single("fusebox_metrics_capped", Gauge, CAPPED, capped as u64);

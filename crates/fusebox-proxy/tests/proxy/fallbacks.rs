@@ -1,6 +1,6 @@
 //! What stands in for the dependency, in its written order.
 
-use crate::support::{Answer, Backend, Client, get, nobody, run, service};
+use crate::support::{Answer, Backend, Client, get, nobody, run, run_after, service};
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -196,4 +196,59 @@ fn other_regions_stand_in_when_ours_fails() {
     assert_eq!((circuit(&near).failure, circuit(&far).success), (1, 1), "one circuit each, the usual ones");
     far.turn_to(500);
     assert_eq!(source(&get(proxy.address, "/")).1, Some("default"));
+}
+
+#[test]
+fn a_call_that_changes_a_resource_discards_what_was_kept_of_it_for_every_caller() {
+    let changed = "HTTP/1.1 201 Created\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+    for (method, answer, kept) in [
+        ("PUT", changed, [false, false, true]),
+        ("POST", changed, [false, false, true]),
+        ("DELETE", "HTTP/1.1 204 No Content\r\n\r\n", [false, true, true]),
+        ("PUT", "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n", [true, true, true]),
+        ("OPTIONS", changed, [true, true, true]),
+    ] {
+        let backend = says("", "old");
+        let cached = format!("{ONCE}fallback = {{ cached = {{}} }}");
+        let proxy = run(&service(&[backend.address], &cached));
+        for (path, headers) in [("/a", ""), ("/a", "Authorization: ann\r\n"), ("/b", ""), ("/c", "")] {
+            assert_eq!(asks(proxy.address, path, headers).status, 200);
+        }
+        backend.now_does(move |stream, _| stream.write_all(answer.as_bytes()).is_ok());
+        let mut client = Client::connect(proxy.address);
+        client.send(format!("{method} /a HTTP/1.1\r\nHost: TEST\r\nContent-Length: 0\r\n\r\n"));
+        client.read();
+        backend.turn_to(500);
+        let seen = ["/a", "/b", "/c"].map(|path| asks(proxy.address, path, "").status == 200);
+        assert_eq!(seen, kept, "{method}");
+        let anns = asks(proxy.address, "/a", "Authorization: ann\r\n").status == 200;
+        assert_eq!(anns, kept[0], "another caller's copy of it, {method}");
+    }
+}
+
+#[test]
+fn what_came_of_each_fallback_and_what_is_kept_is_counted() {
+    let backend = says("", "good");
+    let list = format!("{ONCE}fallback = [{{ cached = {{}} }}, {{ status = 503, body = \"later\" }}]");
+    let proxy = run_after("[admin]\nlisten = \"127.0.0.1:0\"\n", &service(&[backend.address], &list));
+    let admin = proxy.proxy().admin_address().expect("it listens");
+    let sample = |series: &str| {
+        let text = get(admin, "/metrics").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(series).map(str::trim).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no {series} in {text}"))
+    };
+    let asked = |kind, result| {
+        sample(&format!("fallback_asked_total{{service=\"s\",kind=\"{kind}\",result=\"{result}\"}}"))
+    };
+    assert_eq!(asked("cached", "answered"), "0", "from the start");
+    assert_eq!(get(proxy.address, "/").status, 200);
+    backend.turn_to(500);
+    assert_eq!(get(proxy.address, "/").text(), "good");
+    assert_eq!(get(proxy.address, "/other").text(), "later");
+    assert_eq!((asked("cached", "answered"), asked("cached", "nothing")), ("1".into(), "1".into()));
+    assert_eq!(asked("default", "answered"), "1");
+    assert_eq!(sample("cache_stored_total{service=\"s\"}"), "1");
+    assert_eq!(sample("cache_looks_total{service=\"s\",result=\"fresh\"}"), "1");
+    let shown = get(admin, "/pipelines").json();
+    assert_eq!((&shown["fallbacks"][0]["service"], &shown["caches"][0]["entries"]), (&"s".into(), &1.into()));
 }

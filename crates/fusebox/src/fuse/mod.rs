@@ -101,7 +101,8 @@ impl<K> Fuse<K> {
         &self.0.classify
     }
 
-    pub(crate) fn fallback_counters(&self) -> &Counters {
+    /// The counters behind [`fallbacks`](Self::fallbacks), for exporters.
+    pub fn fallback_counters(&self) -> &Arc<Counters> {
         &self.0.fallbacks
     }
 
@@ -125,7 +126,8 @@ impl<K> BlockingFuse<K> {
         &self.0.classify
     }
 
-    pub(crate) fn fallback_counters(&self) -> &Counters {
+    /// The counters behind [`fallbacks`](Self::fallbacks), for exporters.
+    pub fn fallback_counters(&self) -> &Arc<Counters> {
         &self.0.fallbacks
     }
 

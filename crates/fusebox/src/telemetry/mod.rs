@@ -5,10 +5,42 @@
 
 mod family;
 mod policies;
+mod stand_ins;
 
-pub use policies::{Connections, Pipelines, policies};
+pub use policies::policies;
 
 use fusebox_core::breaker::Totals;
+use fusebox_core::bulkhead::Bulkhead;
+use fusebox_core::cache;
+use fusebox_core::fallback::Counters;
+use fusebox_core::pipeline::Pipeline;
+use std::fmt;
+use std::sync::Arc;
+
+/// A service, the endpoint its connections go to, and the places of those.
+pub type Connections = (String, String, Arc<Bulkhead>);
+
+/// Reads a cache.
+pub type CacheReader = Arc<dyn Fn() -> cache::Snapshot + Send + Sync>;
+
+/// Whatever counts, each with the service it belongs to.
+#[derive(Clone, Default)]
+pub struct Subjects {
+    /// Pipelines, whose every policy is told.
+    pub pipelines: Vec<(String, Arc<Pipeline>)>,
+    /// Limits on connections.
+    pub connections: Vec<Connections>,
+    /// What came of fallbacks.
+    pub fallbacks: Vec<(String, Arc<Counters>)>,
+    /// Kept answers.
+    pub caches: Vec<(String, CacheReader)>,
+}
+
+impl fmt::Debug for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subjects").field("pipelines", &self.pipelines.len()).finish_non_exhaustive()
+    }
+}
 
 /// What a family measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use super::family::Join::{Max, Min, Sum};
 use super::family::{Family, Labels, Parts, Rows, Values, counter, counter_by, gauge};
-use super::{Kind, Tell};
-use fusebox_core::bulkhead::Bulkhead;
-use fusebox_core::pipeline::{Pipeline, PolicySnapshot, Stage};
+use super::{Kind, Subjects, Tell, stand_ins};
+use fusebox_core::pipeline::{PolicySnapshot, Stage};
 use fusebox_core::retry::BudgetSnapshot;
 use fusebox_core::{Time, adaptive, balancer, bulkhead, hedge, limiter, throttle, timeout};
 use std::collections::HashSet;
@@ -27,21 +26,15 @@ struct Policies {
     endpoints: Rows<balancer::EndpointSnapshot>,
 }
 
-/// Pipelines, each with the service it stands before.
-pub type Pipelines = [(String, Arc<Pipeline>)];
-
-/// A service, the endpoint its connections go to, and the places of those.
-pub type Connections = (String, String, Arc<Bulkhead>);
-
-/// Tells the families of all policies in `pipelines`, and of the limits on `connections`. Policies of one service are told
-/// together, and one that several pipelines share is counted once; there is no family of a policy that stands nowhere.
-pub fn policies(pipelines: &Pipelines, connections: &[Connections], now: Time, out: &mut impl Tell) {
+/// Tells the families of all that `subjects` name. Policies of one service are told together, and one that several pipelines
+/// share is counted once; there is no family of what stands nowhere.
+pub fn policies(subjects: &Subjects, now: Time, out: &mut impl Tell) {
     let mut all = Policies::default();
-    for (service, pipeline) in pipelines {
+    for (service, pipeline) in &subjects.pipelines {
         let stages = pipeline.stages().iter();
         stages.for_each(|stage| all.add(service, stage, now));
     }
-    for (service, endpoint, places) in connections {
+    for (service, endpoint, places) in &subjects.connections {
         let labels = vec![("service", service.clone()), ("endpoint", endpoint.clone())];
         all.connections.add(labels, places.snapshot(now));
     }
@@ -56,6 +49,7 @@ pub fn policies(pipelines: &Pipelines, connections: &[Connections], now: Time, o
     all.timeouts.tell(out, ADAPTIVE_TIMEOUT);
     all.balancers.tell(out, BALANCER);
     all.endpoints.tell(out, ENDPOINT);
+    stand_ins::tell(subjects, out);
 }
 
 impl Policies {
