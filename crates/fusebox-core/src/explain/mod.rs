@@ -11,4 +11,4 @@ mod words;
 pub use circuit::{circuit, opens};
 pub use doubts::{Doubt, doubts};
 pub use stages::{attempts, connections, hedge, places, quota, stage};
-pub use words::{HARD_SPACE, Page, percent, span};
+pub use words::{HARD_SPACE, Page, UNITS, percent, span};

@@ -11,7 +11,8 @@ const INDENT: usize = 14;
 /// A space at which a line is not broken.
 pub const HARD_SPACE: char = '\u{a0}';
 
-const UNITS: [(&str, u64); 6] = [
+/// Units of time with their nanoseconds, the largest first.
+pub const UNITS: [(&str, u64); 6] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),

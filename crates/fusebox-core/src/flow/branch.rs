@@ -171,13 +171,14 @@ impl Branch {
         matches!(self.at, At::Calling)
     }
 
-    /// What was told is a response head. Where no circuit listens, a good one's body keeps the place and the endpoint all
-    /// the same.
-    #[inline]
-    pub(super) fn head(&mut self) {
-        let At::Outward(Carried::Verdict(verdict)) = self.at else { return };
-        self.headed = true;
-        if self.held.is_none() && verdict.outcome == Outcome::Success {
+    /// Where no circuit listens, the body behind a good head keeps the place and the endpoint all the same.
+    #[inline(always)]
+    pub(super) fn keep_for_body(&mut self, carried: Carried) {
+        if self.headed
+            && self.held.is_none()
+            && self.settle_by.is_none()
+            && carried.outcome() == Outcome::Success
+        {
             self.settle_by = Some(Time::NEVER);
         }
     }

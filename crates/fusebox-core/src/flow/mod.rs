@@ -252,9 +252,9 @@ impl Flow {
     pub fn told_head(&mut self, of: Try, verdict: Verdict) {
         self.told(of, verdict);
         if of.attempt == self.main.attempt {
-            self.main.head();
+            self.main.headed = matches!(self.main.at, At::Outward(Carried::Verdict(_)));
         } else if let Some(hedge) = &mut self.hedge {
-            hedge.head();
+            hedge.headed = matches!(hedge.at, At::Outward(Carried::Verdict(_)));
         }
     }
 
@@ -366,7 +366,9 @@ impl Flow {
                     _ => return Moved::Waits(until.min(self.deadline)),
                 },
                 At::Outward(carried) => {
-                    self.branch(side).end_attempt(cx.now);
+                    let branch = self.branch(side);
+                    branch.end_attempt(cx.now);
+                    branch.keep_for_body(carried);
                     if self.hedge.is_some() && depth == self.fork {
                         return Moved::Joined;
                     }

@@ -141,3 +141,23 @@ fn a_body_keeps_its_place_and_endpoint_where_no_circuit_listens() {
         assert_eq!((world.in_use(), world.counted()), (0, [0, 0, 0, 0]));
     }
 }
+
+#[test]
+fn a_call_that_is_given_up_just_when_its_head_has_come_leaves_nothing_behind() {
+    for order in ORDERS {
+        for without_breaker in [false, true] {
+            let mut plan = Plan::new(order).bulkhead(1, 0).pool(1, 0).endpoints(2);
+            plan.stages.without_breaker = without_breaker;
+            let world = plan.build();
+            let mut call = world.begin(&[head(5)]);
+            let attempt = call.calls[0].0;
+            call.flow.as_mut().expect("not abandoned").told_head(attempt, Verdict::SUCCESS);
+            world.abandon(&mut call);
+            assert_eq!(
+                (world.in_use(), world.in_pool()),
+                (0, 0),
+                "{order:?}, without a breaker: {without_breaker}"
+            );
+        }
+    }
+}

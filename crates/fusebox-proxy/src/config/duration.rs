@@ -1,5 +1,6 @@
 //! Durations as people write them: `500ms`, `30s`, `1m30s`.
 
+use fusebox_core::explain::UNITS;
 pub(super) use fusebox_core::explain::span as show;
 use std::time::Duration;
 
@@ -9,15 +10,6 @@ pub(super) const DURATION: &str =
 
 /// Longest duration: a year says "for ever" as well as anything longer, and timers can hold it.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-
-const UNITS: [(&str, u64); 6] = [
-    ("d", 86_400_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("s", 1_000_000_000),
-    ("ms", 1_000_000),
-    ("us", 1_000),
-];
 
 /// The duration `text` stands for: numbers with units, largest unit first; `None` if it is none, or longer than
 /// a year.
