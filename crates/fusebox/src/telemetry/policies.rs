@@ -221,13 +221,13 @@ const CONNECTIONS: &[Family<bulkhead::Snapshot>] = &[
     gauge("connection_pool_waiting", "Calls that wait for a connection.", Sum, |s| s.waiting as f64),
     counter_by(
         "connection_pool_calls_total",
-        "Calls that needed a new connection, by result: admitted at once or after a wait, refused by reason, or given up.",
+        "Calls that found no connection at rest, by result: admitted to a place, refused by reason, or left the line for a connection that came back, or for good.",
         "result",
         &[
             ("admitted", |s| s.admitted as f64),
             ("full", |s| s.refused.full as f64),
             ("timed_out", |s| s.refused.timed_out as f64),
-            ("cancelled", |s| s.cancelled as f64),
+            ("left", |s| s.cancelled as f64),
         ],
     ),
     counter("connection_pool_waited_total", "Those that were admitted after a wait.", |s| s.waited as f64),
