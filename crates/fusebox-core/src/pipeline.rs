@@ -13,6 +13,7 @@ use crate::bulkhead::Bulkhead;
 use crate::hedge::Hedge;
 use crate::limiter::RateLimiter;
 use crate::retry::{self, Budget};
+use crate::scope::Scopes;
 use crate::throttle::Throttle;
 use crate::time::nanos;
 use crate::timeout::Timeout;
@@ -26,11 +27,11 @@ use core::time::Duration;
 /// Which policy stands outside which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Fallback › RateLimiter › Balancer › Deadline › Throttle › Bulkhead › Breaker › Retry › Hedge › Pool › Timeout: the
+    /// Fallback › RateLimiter › Scopes › Balancer › Deadline › Throttle › Bulkhead › Breaker › Retry › Hedge › Pool › Timeout: the
     /// breaker sees one verdict per call, the last attempt's, and a retry stays on its endpoint.
     #[default]
     Seed,
-    /// Fallback › Deadline › RateLimiter › Retry › Hedge › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout: the
+    /// Fallback › Deadline › RateLimiter › Retry › Hedge › Scopes › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout: the
     /// breaker sees every attempt, and a retry or a hedge may go to another endpoint.
     RetryOutside,
 }
@@ -69,6 +70,8 @@ pub struct Config {
     pub order: Order,
     /// How many calls may begin in a time.
     pub rate_limiter: Option<Arc<RateLimiter>>,
+    /// Whose failure a failure is: before the circuits of endpoints, those of the service and of tenants.
+    pub scopes: Option<Arc<Scopes>>,
     /// Which endpoint a call goes to. Without one there is one endpoint, the first.
     pub balancer: Option<Arc<Balancer>>,
     /// The whole call's time.
@@ -103,6 +106,8 @@ pub enum Stage {
     RateLimiter(Arc<RateLimiter>),
     /// Ends the whole call at a fixed moment.
     Deadline(u64),
+    /// The circuits of the whole service and of the call's tenant.
+    Scopes(Arc<Scopes>),
     /// Chooses an endpoint, and another one when its circuit rejects.
     Pick(Arc<Balancer>),
     /// Sends less to a dependency that refuses much.
@@ -135,6 +140,7 @@ impl Stage {
             Stage::Fallback(_) => "Fallback",
             Stage::RateLimiter(_) => "RateLimiter",
             Stage::Deadline(_) => "Deadline",
+            Stage::Scopes(_) => "Scopes",
             Stage::Pick(_) => "Balancer",
             Stage::Throttle(_) => "Throttle",
             Stage::Bulkhead(_) => "Bulkhead",
@@ -160,6 +166,7 @@ impl Pipeline {
     pub fn new(config: Config) -> Self {
         let fallback = config.fallback.map(Stage::Fallback);
         let limiter = config.rate_limiter.map(Stage::RateLimiter);
+        let scopes = config.scopes.map(Stage::Scopes);
         let pick = config.balancer.map(Stage::Pick);
         let deadline = config.deadline.map(|span| Stage::Deadline(nanos(span)));
         let throttle = config.throttle.map(Stage::Throttle);
@@ -174,12 +181,14 @@ impl Pipeline {
         let fixed = config.timeout.map(|span| Stage::Timeout(nanos(span)));
         let timeout = config.adaptive_timeout.map(Stage::AdaptiveTimeout).or(fixed);
         let order = match config.order {
-            Order::Seed => {
-                [fallback, limiter, pick, deadline, throttle, bulkhead, breaker, retry, hedge, pool, timeout]
-            }
-            Order::RetryOutside => {
-                [fallback, deadline, limiter, retry, hedge, pick, throttle, bulkhead, breaker, pool, timeout]
-            }
+            Order::Seed => [
+                fallback, limiter, scopes, pick, deadline, throttle, bulkhead, breaker, retry, hedge, pool,
+                timeout,
+            ],
+            Order::RetryOutside => [
+                fallback, deadline, limiter, retry, hedge, scopes, pick, throttle, bulkhead, breaker, pool,
+                timeout,
+            ],
         };
         Pipeline::of(order.into_iter().flatten().collect())
     }
@@ -198,8 +207,16 @@ impl Pipeline {
     /// The same policies, with the state they are in, before other endpoints. A pipeline without a balancer stays so.
     #[must_use]
     pub fn with_balancer(&self, balancer: &Arc<Balancer>) -> Self {
+        let known =
+            |of: &Arc<Balancer>| (0..of.endpoints()).filter_map(|i| of.name(i).map(String::from)).collect();
+        let before: Vec<String> = self.balancer().map_or_else(Vec::new, known);
+        let stays = |name: String| before.iter().position(|known| *known == name);
         let exchange = |stage: &Stage| match stage {
             Stage::Pick(_) => Stage::Pick(balancer.clone()),
+            Stage::Scopes(scopes) => {
+                let endpoints: Vec<String> = known(balancer);
+                Stage::Scopes(Arc::new(scopes.with_endpoints(endpoints.into_iter().map(stays))))
+            }
             stage => stage.clone(),
         };
         Pipeline::of(self.stages.iter().map(exchange).collect())
@@ -246,6 +263,14 @@ impl Pipeline {
         self.queues
     }
 
+    /// The scopes, if there are any.
+    pub fn scopes(&self) -> Option<&Arc<Scopes>> {
+        self.stages.iter().find_map(|stage| match stage {
+            Stage::Scopes(scopes) => Some(scopes),
+            _ => None,
+        })
+    }
+
     /// The retry budget, if there is one.
     pub fn retry_budget(&self) -> Option<&Budget> {
         self.stages.iter().find_map(|stage| match stage {
@@ -276,6 +301,7 @@ mod tests {
         Config {
             order,
             rate_limiter: Some(Arc::new(RateLimiter::new(crate::limiter::Settings::default()))),
+            scopes: Some(Arc::new(Scopes::new(crate::scope::Settings::default(), 2))),
             balancer: Some(Arc::new(balancer)),
             deadline: Some(Duration::from_secs(15)),
             throttle: Some(Arc::new(Throttle::new(crate::throttle::Settings::default()))),
@@ -294,11 +320,11 @@ mod tests {
     fn the_named_orders_stand_as_they_are_written_down() {
         assert_eq!(
             Pipeline::new(whole(Order::Seed)).describe(),
-            "Fallback › RateLimiter › Balancer › Deadline › Throttle › Bulkhead › Breaker › Retry › Hedge › Pool › Timeout"
+            "Fallback › RateLimiter › Scopes › Balancer › Deadline › Throttle › Bulkhead › Breaker › Retry › Hedge › Pool › Timeout"
         );
         assert_eq!(
             Pipeline::new(whole(Order::RetryOutside)).describe(),
-            "Fallback › Deadline › RateLimiter › Retry › Hedge › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout"
+            "Fallback › Deadline › RateLimiter › Retry › Hedge › Scopes › Balancer › Throttle › Bulkhead › Breaker › Pool › Timeout"
         );
     }
 

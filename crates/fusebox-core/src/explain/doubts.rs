@@ -192,7 +192,7 @@ impl Found {
                     found.places = Some((config.max_wait, config.max_queue));
                     found.learns = bulkhead.is_adaptive();
                 }
-                Stage::Throttle(_) | Stage::Hedge(_) | Stage::Pool(_) => {}
+                Stage::Scopes(_) | Stage::Throttle(_) | Stage::Hedge(_) | Stage::Pool(_) => {}
             }
         }
         found.outside &= found.breaker;

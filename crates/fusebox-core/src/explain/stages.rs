@@ -5,7 +5,7 @@ use crate::balancer::{self, Balancer};
 use crate::hedge::After;
 use crate::pipeline::{FallbackOn, Stage};
 use crate::retry::Jitter;
-use crate::{bulkhead, limiter, retry};
+use crate::{bulkhead, limiter, retry, scope};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -19,6 +19,7 @@ pub fn stage(stage: &Stage) -> Vec<String> {
         Stage::Fallback(FallbackOn::Rejected) => vec!["answers a rejection".into()],
         Stage::RateLimiter(limiter) => vec![quota(limiter.settings().config(), "")],
         Stage::Deadline(nanos) => vec![format!("{} for the whole call", span(Duration::from_nanos(*nanos)))],
+        Stage::Scopes(scopes) => vec![scopes_(scopes.settings().config())],
         Stage::Pick(balancer) => balance(balancer),
         Stage::Throttle(_) => {
             vec!["sends fewer calls while the endpoints refuse many, the least important fewest".into()]
@@ -36,6 +37,14 @@ pub fn stage(stage: &Stage) -> Vec<String> {
             vec![format!("worked out from the latest attempts, {most} at the most")]
         }
     }
+}
+
+fn scopes_(config: &scope::Config) -> String {
+    format!(
+        "the service's circuit, and the tenant's where there is one, before those of endpoints: a failure is a wider \
+         scope's when {} of the others fail too",
+        percent(config.breadth)
+    )
 }
 
 /// What a quota allows; `whose` follows the quota, as in ` for each value of x-tenant`.

@@ -22,6 +22,14 @@ impl Flow {
         (branch.running, branch.headed) = (true, false);
         branch.cut_at = now.plus_nanos(timeout);
         let circuit = circuits.circuit(branch.endpoint);
+        if let Some(pass) = &mut branch.wide {
+            pass.send();
+            if watching == Watching::Driver
+                && let Some(lease) = pass.lease(circuits)
+            {
+                branch.release_at = now + lease.mul_f64(0.95);
+            }
+        }
         if let Some(held) = &mut branch.held {
             held.restart(now);
             match watching {
@@ -29,7 +37,8 @@ impl Flow {
                     branch.overdue_at = now.plus_nanos(circuit.slow_nanos());
                 }
                 Watching::Driver => {
-                    branch.release_at = now + circuit.settings().probe_lease().mul_f64(0.95);
+                    let release_at = now + circuit.settings().probe_lease().mul_f64(0.95);
+                    branch.release_at = branch.release_at.min(release_at);
                 }
                 Watching::Breaker => circuit.keep_watch(held),
                 Watching::WhenAsked => {}
@@ -71,8 +80,10 @@ impl Flow {
         if now >= branch.overdue_at {
             branch.overdue_at = Time::NEVER;
             let holder = if branch.held.is_some() { branch } else { &mut self.main };
-            if let Some(held) = &mut holder.held {
-                circuit.overdue(held.ticket_mut(), now);
+            match (&mut holder.held, &mut holder.wide) {
+                (Some(held), Some(pass)) => pass.overdue(holder.endpoint, held.ticket_mut(), circuits, now),
+                (Some(held), None) => circuit.overdue(held.ticket_mut(), now),
+                (None, _) => {}
             }
         }
         let branch = self.branch(side);
@@ -81,6 +92,10 @@ impl Flow {
             // The endpoint itself had less than half of it.
             if now.since(branch.began) < circuit.settings().probe_lease() / 2 {
                 self.settle(side, circuits, Outcome::Ignored, now);
+                let branch = self.branch(side);
+                if let Some(pass) = branch.wide.take() {
+                    pass.settle(branch.endpoint, Outcome::Ignored, 0, circuits, now);
+                }
             }
         }
         None

@@ -3,12 +3,13 @@
 //! A call without hedging has one branch. A hedged attempt walks the stages inside the hedge a second time, with a
 //! branch of its own; whatever stands outside is held by the first branch for both.
 
-use super::carried::Carried;
+use super::carried::{Carried, Refuser};
 use super::step::Try;
 use super::{Circuits, Cx};
 use crate::balancer::{Balancer, Tried};
 use crate::breaker::{State, Watched};
 use crate::bulkhead::{Parked, Place};
+use crate::scope::Pass;
 use crate::{Outcome, Rejection, Time};
 
 /// Which of a call's two branches.
@@ -59,6 +60,8 @@ pub(super) struct Branch {
     pub(super) place: Option<Place>,
     pub(super) pool: Option<Place>,
     pub(super) held: Option<Watched>,
+    /// Of the service and the tenant, where there are scopes.
+    pub(super) wide: Option<Pass>,
     /// A good response head has come: what is held waits to be taken into a tail, to be settled by then.
     pub(super) settle_by: Option<Time>,
     pub(super) began: Time,
@@ -90,6 +93,7 @@ impl Branch {
             place: None,
             pool: None,
             held: None,
+            wide: None,
             settle_by: None,
             began: Time::ZERO,
             longest: 0,
@@ -113,7 +117,7 @@ impl Branch {
         balancer: &Balancer,
         circuits: &impl Circuits,
         cx: &Cx<'_>,
-    ) -> Result<(), (Rejection, usize)> {
+    ) -> Result<(), (Rejection, Refuser)> {
         let choose = |tried| balancer.pick(tried, circuits, cx.rng, cx.now);
         let other = self.avoid.and_then(|endpoint| choose(self.tried.with(endpoint)).ok());
         (self.anyway, self.longest) = (false, 0);
@@ -139,7 +143,7 @@ impl Branch {
         endpoints: usize,
         circuits: &impl Circuits,
         now: Time,
-    ) -> (Rejection, usize) {
+    ) -> (Rejection, Refuser) {
         if let Some(Carried::Rejected(earlier, of)) = self.last
             && earlier.retry_at <= rejection.retry_at
         {
@@ -150,13 +154,13 @@ impl Branch {
             circuit.state(now) != State::Closed && circuit.next_due() == rejection.retry_at
         });
         let Some((endpoint, circuit)) = earliest.filter(|_| rejection.reason.falls_back()) else {
-            return (rejection, self.endpoint);
+            return (rejection, Refuser::at(self.endpoint));
         };
         match circuit.admit(now) {
-            Err(refusal) => (refusal, endpoint),
+            Err(refusal) => (refusal, Refuser::at(endpoint)),
             Ok(ticket) => {
                 circuit.settle(ticket, Outcome::Ignored, now);
-                (rejection, endpoint)
+                (rejection, Refuser::at(endpoint))
             }
         }
     }
@@ -204,6 +208,7 @@ impl Branch {
         if winner.held.is_some() {
             (self.endpoint, self.held, self.longest) = (winner.endpoint, winner.held, winner.longest);
         }
+        self.wide = winner.wide.or(self.wide.take());
         self.settle_by = self.settle_by.or(winner.settle_by);
         self.place = self.place.or(winner.place);
     }

@@ -2,6 +2,7 @@
 
 use super::End;
 use crate::pipeline::FallbackOn;
+use crate::scope::Scope;
 use crate::{Failure, Outcome, Rejection, Verdict};
 
 /// What is carried outward.
@@ -13,10 +14,23 @@ pub(super) enum Carried {
     Deadline {
         failure: bool,
     },
-    /// A policy refused; a circuit's refusal is of this endpoint.
-    Rejected(Rejection, usize),
+    /// A policy refused.
+    Rejected(Rejection, Refuser),
     /// The caller has gone, or another attempt has won.
     Gone,
+}
+
+/// Whose circuit refused, if it was a circuit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refuser {
+    pub(super) endpoint: usize,
+    pub(super) scope: Scope,
+}
+
+impl Refuser {
+    pub(super) fn at(endpoint: usize) -> Self {
+        Refuser { endpoint, scope: Scope::Endpoint }
+    }
 }
 
 impl Carried {

@@ -5,6 +5,7 @@ use super::carried::Carried;
 use super::step::Step;
 use super::{Circuits, Cx, Flow};
 use crate::pipeline::Stage;
+use crate::scope::Pass;
 use crate::{Outcome, Time, Verdict};
 
 impl Flow {
@@ -14,7 +15,8 @@ impl Flow {
         let Some(Stage::Hedge(hedge)) = self.fork.checked_sub(1).and_then(|at| stages.get(at)) else {
             return false;
         };
-        let probes = self.main.held.as_ref().is_some_and(|held| held.ticket().is_probe());
+        let probes = self.main.held.as_ref().is_some_and(|held| held.ticket().is_probe())
+            || self.main.wide.as_ref().is_some_and(Pass::is_probe);
         let may_fork = self.forkable && self.hedge.is_none() && self.main.is_calling() && !probes;
         if !may_fork || !hedge.withdraw(now) {
             return false;

@@ -1,11 +1,12 @@
 //! The way in: each stage admits, refuses, or has the call wait.
 
 use super::branch::{At, Side};
-use super::carried::Carried;
+use super::carried::{Carried, Refuser};
 use super::{Circuits, Cx, Flow, Watching};
 use crate::breaker::{State, Watched};
 use crate::bulkhead::{Bulkhead, Entry, Parked};
 use crate::pipeline::Stage;
+use crate::scope::Pass;
 use crate::{Outcome, Rejection, Time};
 
 impl Flow {
@@ -24,6 +25,17 @@ impl Flow {
             },
             // Fixed when the call first comes here: neither a retry nor another endpoint gives it more time.
             Stage::Deadline(span) => self.deadline = self.deadline.min(cx.now.plus_nanos(*span)),
+            // No time is left for an attempt: a ticket would be evidence of nothing.
+            Stage::Scopes(_) | Stage::Breaker if cx.now >= self.deadline => {
+                return self.turn_out(side, Carried::Deadline { failure: false });
+            }
+            Stage::Scopes(scopes) => match Pass::enter(scopes, self.ask.key, circuits, cx.now) {
+                Ok(pass) => self.branch(side).wide = Some(pass),
+                Err((rejection, scope)) => {
+                    let endpoint = self.branch(side).endpoint;
+                    return self.turn_out(side, Carried::Rejected(rejection, Refuser { endpoint, scope }));
+                }
+            },
             Stage::Pick(balancer) => {
                 self.endpoints = balancer.endpoints();
                 if let Err((rejection, of)) = self.branch(side).pick(balancer, circuits, cx) {
@@ -63,10 +75,6 @@ impl Flow {
             }
             Stage::Timeout(span) => self.timeout = *span,
             Stage::AdaptiveTimeout(timeout) => self.timeout = timeout.span(cx.now),
-            // No time is left for an attempt: a ticket would be evidence of nothing.
-            Stage::Breaker if cx.now >= self.deadline => {
-                return self.turn_out(side, Carried::Deadline { failure: false });
-            }
             Stage::Breaker if self.branch(side).anyway => self.branch(side).longest = 0,
             Stage::Breaker => {
                 let key = self.ask.key;
@@ -75,7 +83,7 @@ impl Flow {
                 match if key == 0 { circuit.admit(cx.now) } else { circuit.admit_for(key, cx.now) } {
                     Ok(ticket) => branch.held = Some(Watched::by_driver(ticket)),
                     Err(rejection) => {
-                        branch.at = At::Outward(Carried::Rejected(rejection, branch.endpoint));
+                        branch.at = At::Outward(Carried::Rejected(rejection, Refuser::at(branch.endpoint)));
                         return;
                     }
                 }
@@ -88,7 +96,7 @@ impl Flow {
     #[inline(always)]
     fn refuse(&mut self, side: Side, rejection: Rejection) {
         let branch = self.branch(side);
-        branch.at = At::Outward(Carried::Rejected(rejection, branch.endpoint));
+        branch.at = At::Outward(Carried::Rejected(rejection, Refuser::at(branch.endpoint)));
     }
 
     #[inline(always)]
@@ -107,7 +115,7 @@ impl Flow {
             }
             Entry::Parked(parked) => branch.at = At::Parked(parked),
             Entry::Refused(rejection) => {
-                branch.at = At::Outward(Carried::Rejected(rejection, branch.endpoint));
+                branch.at = At::Outward(Carried::Rejected(rejection, Refuser::at(branch.endpoint)));
             }
         }
     }
@@ -120,7 +128,7 @@ impl Flow {
             return None;
         }
         match circuit.admit(now) {
-            Err(rejection) => Some(Carried::Rejected(rejection, endpoint)),
+            Err(rejection) => Some(Carried::Rejected(rejection, Refuser::at(endpoint))),
             Ok(ticket) => {
                 circuit.settle(ticket, Outcome::Ignored, now);
                 None

@@ -33,6 +33,7 @@ use crate::breaker::CircuitBreaker;
 use crate::bulkhead::Place;
 use crate::limiter::Grant;
 use crate::pipeline::{Pipeline, Stage};
+use crate::scope::Scope;
 use crate::{Ask, Outcome, SharedRng, Time, Verdict};
 use branch::{At, Branch, Side};
 use carried::Carried;
@@ -43,6 +44,18 @@ use core::time::Duration;
 pub trait Circuits {
     /// The circuit of the `endpoint`-th endpoint.
     fn circuit(&self, endpoint: usize) -> &CircuitBreaker;
+
+    /// The circuit of the whole service, where there are scopes.
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        None
+    }
+
+    /// The key and the circuit of the call's tenant, where there are scopes and the call has one.
+    #[inline(always)]
+    fn tenant(&self) -> Option<(u64, &CircuitBreaker)> {
+        None
+    }
 }
 
 impl Circuits for CircuitBreaker {
@@ -265,7 +278,8 @@ impl Flow {
         self.walking = false;
         let (endpoint, elapsed) = (main.endpoint, main.longest);
         let picked = core::mem::take(&mut main.picked);
-        Some(Tail { held: main.held.take(), place: main.place.take(), picked, endpoint, elapsed, settle_by })
+        let (held, wide, place) = (main.held.take(), main.wide.take(), main.place.take());
+        Some(Tail { held, wide, place, picked, endpoint, elapsed, settle_by })
     }
 
     /// What to do next. Ask after every input, until it answers [`Step::Wait`] or [`Step::Finish`].
@@ -293,11 +307,11 @@ impl Flow {
 
     #[inline(always)]
     fn finish(&self, carried: Carried) -> Step {
-        let endpoint = match carried {
-            Carried::Rejected(_, of) => of,
-            _ => self.main.endpoint,
+        let (endpoint, scope) = match carried {
+            Carried::Rejected(_, of) => (of.endpoint, of.scope),
+            _ => (self.main.endpoint, Scope::Endpoint),
         };
-        Step::Finish(Finish { end: carried.end(), fallback: self.fallback, endpoint })
+        Step::Finish(Finish { end: carried.end(), fallback: self.fallback, endpoint, scope })
     }
 
     #[inline(never)]

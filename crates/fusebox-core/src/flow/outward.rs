@@ -1,12 +1,13 @@
 //! The way out: each stage settles, and some turn the walk around.
 
 use super::branch::{At, Side};
-use super::carried::Carried;
+use super::carried::{Carried, Refuser};
 use super::{Circuits, Cx, Flow};
 use crate::balancer::Tried;
 use crate::breaker::State;
 use crate::pipeline::Stage;
 use crate::retry::{Budget, Settings};
+use crate::scope::Scope;
 use crate::{Outcome, Rejection, Time, Verdict};
 
 impl Flow {
@@ -47,11 +48,17 @@ impl Flow {
         let branch = self.branch(side);
         match stage {
             Stage::Breaker => self.settle(side, circuits, carried.outcome(), now),
-            // With a good head, the place and the endpoint are the body's.
-            Stage::Bulkhead(_) | Stage::Pick(_) if branch.settle_by.is_some() => {}
+            // With a good head, the place, the endpoint and what scopes have admitted are the body's.
+            Stage::Bulkhead(_) | Stage::Pick(_) | Stage::Scopes(_) if branch.settle_by.is_some() => {}
             Stage::Bulkhead(bulkhead) => {
                 if let Some(place) = branch.place.take() {
                     bulkhead.leave(place, carried.outcome(), now);
+                }
+            }
+            Stage::Scopes(_) => {
+                if let Some(pass) = branch.wide.take() {
+                    let (endpoint, took) = (branch.endpoint, branch.longest);
+                    pass.settle(endpoint, carried.outcome(), took, circuits, now);
                 }
             }
             Stage::Pool(pool) => {
@@ -97,14 +104,19 @@ impl Flow {
         let circuit = circuits.circuit(branch.endpoint);
         held.restart(now.minus_nanos(branch.longest));
         if branch.headed && outcome == Outcome::Success {
-            branch.settle_by = Some(circuit.hear(held, now));
+            let wide = branch.wide.as_mut().map(|pass| pass.hear(branch.longest, circuits, now));
+            branch.settle_by = Some(circuit.hear(held, now).min(wide.unwrap_or(Time::NEVER)));
         } else if let Some(held) = branch.held.take() {
-            circuit.settle_watched(held, outcome, now);
+            let heard = branch.wide.as_mut().map_or(outcome, |pass| {
+                pass.weigh(branch.endpoint, outcome, branch.longest, circuits, now);
+                pass.heard(Scope::Endpoint, held.ticket(), outcome)
+            });
+            circuit.settle_watched(held, heard, now);
         }
     }
 
     /// Another endpoint, when this one's circuit rejects; the earliest way out, when all do.
-    fn leave_pick(&mut self, side: Side, rejection: Rejection, of: usize) {
+    fn leave_pick(&mut self, side: Side, rejection: Rejection, of: Refuser) {
         let branch = self.branch(side);
         // A queue or a quota refuses for all endpoints alike.
         if !rejection.reason.is_breaker() || branch.tried.has(branch.endpoint) {
@@ -166,8 +178,20 @@ impl Flow {
     /// Whether a circuit would have another attempt: not from a probe, not under a ticket whose epoch is over, and
     /// not when it is open and there is nowhere else to go.
     fn may_return(&self, circuits: &impl Circuits, now: Time) -> bool {
+        let wider_returns = match &self.main.wide {
+            Some(pass) => !pass.is_probe(),
+            None => {
+                let tenant = circuits.tenant().map(|(_, circuit)| circuit);
+                let mut wider = circuits.service().into_iter().chain(tenant);
+                wider.all(|circuit| circuit.state(now) != State::Open)
+            }
+        };
+        if !wider_returns {
+            return false;
+        }
         match &self.main.held {
             Some(held) => !held.ticket().is_probe() && self.is_current(circuits, now),
+            None if !self.is_current(circuits, now) => false,
             None if self.endpoints == 1 => circuits.circuit(self.main.endpoint).state(now) != State::Open,
             None => (0..self.endpoints).any(|i| circuits.circuit(i).state(now) != State::Open),
         }
@@ -177,5 +201,6 @@ impl Flow {
     pub(super) fn is_current(&self, circuits: &impl Circuits, now: Time) -> bool {
         let main = &self.main;
         main.held.as_ref().is_none_or(|held| circuits.circuit(main.endpoint).honours(held.ticket(), now))
+            && main.wide.as_ref().is_none_or(|pass| pass.is_current(circuits, now))
     }
 }

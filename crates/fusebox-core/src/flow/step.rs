@@ -1,5 +1,6 @@
 //! What a flow asks of its driver, and how a walk ends.
 
+use crate::scope::Scope;
 use crate::{Rejection, Time};
 
 /// One attempt.
@@ -34,6 +35,8 @@ pub struct Finish {
     pub fallback: bool,
     /// The endpoint that it is about: the last attempt's, or the one whose circuit refused.
     pub endpoint: usize,
+    /// Whose circuit refused: the endpoint's, unless there are scopes and a wider one did.
+    pub scope: Scope,
 }
 
 /// Whose result a call has.

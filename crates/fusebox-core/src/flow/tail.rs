@@ -4,6 +4,7 @@ use super::Circuits;
 use crate::breaker::Watched;
 use crate::bulkhead::Place;
 use crate::pipeline::{Pipeline, Stage};
+use crate::scope::{Pass, Scope};
 use crate::{Outcome, Time};
 
 /// A good response head's body, on its way to the caller. No retry and no fallback any more; only the verdict is open,
@@ -12,6 +13,7 @@ use crate::{Outcome, Time};
 #[must_use = "a tail that is not ended is a call that never ended"]
 pub struct Tail {
     pub(super) held: Option<Watched>,
+    pub(super) wide: Option<Pass>,
     pub(super) place: Option<Place>,
     pub(super) picked: bool,
     pub(super) endpoint: usize,
@@ -31,7 +33,14 @@ impl Tail {
     pub fn settle(&mut self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
         if let Some(held) = self.held.take() {
             let held = held.timed_from(now.minus_nanos(self.elapsed));
-            circuits.circuit(self.endpoint).settle_watched(held, outcome, now);
+            let heard = self.wide.as_mut().map_or(outcome, |pass| {
+                pass.weigh(self.endpoint, outcome, self.elapsed, circuits, now);
+                pass.heard(Scope::Endpoint, held.ticket(), outcome)
+            });
+            circuits.circuit(self.endpoint).settle_watched(held, heard, now);
+        }
+        if let Some(pass) = self.wide.take() {
+            pass.settle(self.endpoint, outcome, self.elapsed, circuits, now);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{FallbackOn, Pipeline, Stage};
 use crate::retry::BudgetSnapshot;
-use crate::{Time, balancer, bulkhead, hedge, limiter, throttle, timeout};
+use crate::{Time, balancer, bulkhead, hedge, limiter, scope, throttle, timeout};
 use alloc::vec::Vec;
 
 /// A pipeline at one moment, as plain data. Its circuits have snapshots of their own.
@@ -42,6 +42,8 @@ pub enum PolicySnapshot {
         /// What the whole call may take, in nanoseconds.
         span_nanos: u64,
     },
+    /// Whose failures there have been.
+    Scopes(scope::Snapshot),
     /// A balancer with its endpoints.
     Balancer(balancer::Snapshot),
     /// A throttle.
@@ -92,6 +94,7 @@ impl Stage {
             Stage::Fallback(on) => PolicySnapshot::Fallback { rejected_only: *on == FallbackOn::Rejected },
             Stage::RateLimiter(limiter) => PolicySnapshot::RateLimiter(limiter.snapshot(now)),
             Stage::Deadline(span) => PolicySnapshot::Deadline { span_nanos: *span },
+            Stage::Scopes(scopes) => PolicySnapshot::Scopes(scopes.snapshot()),
             Stage::Pick(balancer) => PolicySnapshot::Balancer(balancer.snapshot(now)),
             Stage::Throttle(throttle) => PolicySnapshot::Throttle(throttle.snapshot(now)),
             Stage::Bulkhead(bulkhead) => PolicySnapshot::Bulkhead(bulkhead.snapshot(now)),

@@ -5,15 +5,16 @@
 //!
 //! | other endpoints | other tenants | the failure is |
 //! |---|---|---|
-//! | fail | fail, or there are none with a key | the service's |
+//! | fail | fail, or the call has no tenant | the service's |
 //! | fail | do well, or none is known | the tenant's |
-//! | do well | | the endpoint's, unless it does well itself and the tenant does not |
+//! | do well, or too few are known | | the endpoint's, unless it does well itself and the tenant does not: then the tenant's |
 //!
 //! Where too little is known it is the endpoint's: the smallest scope.
 
 use super::health::{Health, State};
-use super::{Member, Scope, Settings};
+use super::{Scope, Shared};
 use crate::Time;
+use crate::flow::Circuits;
 use alloc::sync::Arc;
 
 /// Tenants are looked at in so many groups, by their key, so that a failure need not look at each.
@@ -22,43 +23,52 @@ pub(super) const GROUPS: usize = 32;
 /// What must be known of somebody before it is said to stand out.
 const STANDS_OUT: u64 = 3;
 
+/// Fibonacci hashing: keys that count up end far from each other.
+pub(super) const fn scattered(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 pub(super) const fn group(key: u64) -> usize {
-    // Fibonacci hashing: keys that count up fall into groups of their own.
-    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as usize
+    (scattered(key) >> 59) as usize
 }
 
 /// Those that a failure is weighed against.
-pub(super) struct Scene<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) endpoints: &'a [Arc<Member>],
-    pub(super) groups: &'a [Health; GROUPS],
-    pub(super) memory: u64,
+pub(super) struct Scene<'a, C> {
+    pub(super) shared: &'a Shared,
+    pub(super) endpoints: &'a [Arc<Health>],
+    pub(super) circuits: &'a C,
     pub(super) now: Time,
 }
 
-impl Scene<'_> {
-    /// Whose failure a call to `endpoint` for `tenant`, with this key, is.
-    pub(super) fn blame(&self, endpoint: &Arc<Member>, tenant: Option<(&Member, u64)>) -> Scope {
-        let others = self.endpoints.iter().filter(|other| !Arc::ptr_eq(other, endpoint));
+impl<C: Circuits> Scene<'_, C> {
+    /// Whose failure a call to `endpoint` for the tenant with this key is.
+    pub(super) fn blame(&self, endpoint: usize, tenant: Option<u64>) -> Scope {
+        let others = (0..self.endpoints.len()).filter(|other| *other != endpoint);
         let endpoints_fail = self.fail(others.map(|other| self.look(other)), true);
-        let Some((tenant, key)) = tenant else {
+        let Some(key) = tenant else {
             return if endpoints_fail { Scope::Service } else { Scope::Endpoint };
         };
         if endpoints_fail {
-            let others = self.groups.iter().enumerate().filter(|(i, _)| *i != group(key));
-            let tenants_fail =
-                self.fail(others.map(|(_, group)| group.state(1, self.now, self.memory)), false);
+            let others = self.shared.groups.iter().enumerate().filter(|(i, _)| *i != group(key));
+            let tenants_fail = self.fail(others.map(|(_, group)| self.state(group, 1)), false);
             return if tenants_fail { Scope::Service } else { Scope::Tenant };
         }
-        let stands_out =
-            |member: &Member| member.health.state(STANDS_OUT, self.now, self.memory) == State::Sick;
-        if stands_out(tenant) && !stands_out(endpoint) { Scope::Tenant } else { Scope::Endpoint }
+        let stands_out = |health: &Health| self.state(health, STANDS_OUT) == State::Sick;
+        if stands_out(self.shared.tenant(key)) && !stands_out(&self.endpoints[endpoint]) {
+            Scope::Tenant
+        } else {
+            Scope::Endpoint
+        }
+    }
+
+    fn state(&self, health: &Health, least: u64) -> State {
+        health.state(least, self.now, self.shared.settings.memory_secs())
     }
 
     /// An endpoint whose circuit is not closed is sick, however long ago it was called.
-    fn look(&self, member: &Member) -> State {
-        match member.circuit.state(self.now) {
-            crate::breaker::State::Closed => member.health.state(1, self.now, self.memory),
+    fn look(&self, endpoint: usize) -> State {
+        match self.circuits.circuit(endpoint).state(self.now) {
+            crate::breaker::State::Closed => self.state(&self.endpoints[endpoint], 1),
             _ => State::Sick,
         }
     }
@@ -73,6 +83,6 @@ impl Scene<'_> {
             sick += u64::from(state == State::Sick);
         }
         let enough = if all_are_used { known * 2 > all } else { known > 0 };
-        enough && self.settings.breadth.reached_by(sick, known)
+        enough && self.shared.settings.breadth().reached_by(sick, known)
     }
 }

@@ -1,147 +1,195 @@
-//! A call's way through the scopes: in by the widest, out with one result for each.
+//! One call's way through the wider circuits.
 
-use super::{At, Member, Scope, Scopes};
-use crate::breaker::Ticket;
+use super::{Scope, Scopes};
+use crate::breaker::{CancelCountsAs, CircuitBreaker, Ticket, Watched};
+use crate::flow::Circuits;
 use crate::{Outcome, Rejection, Time};
 use alloc::sync::Arc;
+use core::time::Duration;
 
-/// Proof that a call was admitted by its service and its tenant, and by an endpoint once it has one. Hand it back with
-/// [`settle`](Scopes::settle), once, whatever became of the call.
+/// Proof that a call was admitted by its service and its tenant. Settled once, after its endpoint's ticket.
 #[derive(Debug)]
 #[must_use = "a pass that is not settled is a call that never ended"]
-pub struct Pass {
-    key: u64,
-    service: Ticket,
-    tenant: Option<(Arc<Member>, Ticket)>,
-    endpoint: Option<(Arc<Member>, Ticket)>,
-    /// It is overdue, and that was this scope's.
-    overdue: Option<Scope>,
+pub(crate) struct Pass {
+    scopes: Arc<Scopes>,
+    service: Option<Watched>,
+    tenant: Option<Watched>,
+    /// An attempt was made under it.
+    sent: bool,
+    weighed: Weighed,
+}
+
+/// Whose the call's result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weighed {
+    NotYet,
+    /// It is a success.
+    Everybodys,
+    Of(Scope),
+}
+
+/// The wider circuits, the widest first.
+fn wider(circuits: &impl Circuits) -> [Option<&CircuitBreaker>; 2] {
+    [circuits.service(), circuits.tenant().map(|(_, circuit)| circuit)]
 }
 
 impl Pass {
-    /// Whether the call is a probe of one of its circuits.
-    pub fn is_probe(&self) -> bool {
-        let narrow = [&self.tenant, &self.endpoint].into_iter().flatten();
-        self.service.is_probe() || narrow.into_iter().any(|(_, ticket)| ticket.is_probe())
-    }
-
-    /// When the call began, or its last attempt.
-    fn began(&self) -> Time {
-        self.endpoint.as_ref().map_or(self.service.began(), |(_, ticket)| ticket.began())
-    }
-}
-
-impl Scopes {
-    /// Asks to call `endpoint` for the tenant with this key; 0 is nobody's. As [`enter`](Self::enter) and
-    /// [`aim`](Self::aim) in one.
-    ///
-    /// # Errors
-    ///
-    /// The [`Rejection`] of the widest circuit that refuses. Nothing is held then.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such endpoint.
-    pub fn admit(&self, endpoint: usize, key: u64, now: Time) -> Result<Pass, Rejection> {
-        let mut pass = self.enter(key, now)?;
-        match self.aim(&mut pass, endpoint, now) {
-            Ok(()) => Ok(pass),
-            Err(rejection) => {
-                self.settle(pass, Outcome::Ignored, now);
-                Err(rejection)
-            }
-        }
-    }
-
     /// Asks the service and the tenant, before there is an endpoint: when the service is down, no endpoint is looked for.
     ///
     /// # Errors
     ///
     /// The [`Rejection`] of the widest circuit that refuses. Nothing is held then.
-    pub fn enter(&self, key: u64, now: Time) -> Result<Pass, Rejection> {
-        let shared = &*self.shared;
-        let service = shared.service.admit_for(key, now)?;
-        let tenant = match (&shared.tenants, &shared.settings.config.tenant) {
-            (Some(tenants), Some(circuit)) if key != 0 => {
-                let make = || Member::of(circuit, shared.rng.fork(), now);
-                let tenant = tenants.member(key, now, make);
-                match tenant.circuit.admit_for(key, now) {
-                    Ok(ticket) => Some((tenant, ticket)),
-                    Err(rejection) => {
-                        shared.service.settle(service, Outcome::Ignored, now);
-                        return Err(rejection);
-                    }
+    pub(crate) fn enter(
+        scopes: &Arc<Scopes>,
+        key: u64,
+        circuits: &impl Circuits,
+        now: Time,
+    ) -> Result<Pass, (Rejection, Scope)> {
+        let admit = |circuit: &CircuitBreaker| circuit.admit_for(key, now).map(Watched::by_driver);
+        let [service, tenant] = wider(circuits);
+        let held = service.map(admit).transpose().map_err(|no| (no, Scope::Service))?;
+        match tenant.map(admit).transpose() {
+            Ok(tenant) => {
+                let (scopes, weighed) = (scopes.clone(), Weighed::NotYet);
+                Ok(Pass { scopes, service: held, tenant, sent: false, weighed })
+            }
+            Err(rejection) => {
+                if let (Some(circuit), Some(held)) = (service, held) {
+                    circuit.settle_watched(held, Outcome::Ignored, now);
                 }
+                Err((rejection, Scope::Tenant))
             }
-            _ => None,
-        };
-        Ok(Pass { key, service, tenant, endpoint: None, overdue: None })
-    }
-
-    /// Asks an endpoint. One that the call was aimed at before is let go: it says nothing about it. When it refuses, the
-    /// pass is as good as before for another endpoint.
-    ///
-    /// # Errors
-    ///
-    /// The endpoint's [`Rejection`].
-    ///
-    /// # Panics
-    ///
-    /// If there is no such endpoint.
-    pub fn aim(&self, pass: &mut Pass, endpoint: usize, now: Time) -> Result<(), Rejection> {
-        if let Some((member, ticket)) = pass.endpoint.take() {
-            member.circuit.settle(ticket, Outcome::Ignored, now);
         }
-        let member = &self.endpoints[endpoint];
-        let ticket = member.circuit.admit_for(pass.key, now)?;
-        pass.endpoint = Some((member.clone(), ticket));
-        Ok(())
     }
 
-    /// The driver's timer says: this call has been in flight for as long as makes a call slow. It speaks against whoever
-    /// is to blame from now on, and not again when it settles.
-    pub fn overdue(&self, pass: &mut Pass, now: Time) {
-        let slow = now.nanos_since(pass.began()) >= self.shared.settings.slow;
-        let Some((member, ticket)) = pass.endpoint.as_mut().filter(|_| slow && pass.overdue.is_none()) else {
-            return;
+    /// What is held, with its circuit, the widest first.
+    fn held<'a>(
+        &'a self,
+        circuits: &'a impl Circuits,
+    ) -> impl Iterator<Item = (&'a Ticket, &'a CircuitBreaker)> {
+        let held = [&self.service, &self.tenant].into_iter().zip(wider(circuits));
+        held.filter_map(|(held, circuit)| Some((held.as_ref()?.ticket(), circuit?)))
+    }
+
+    /// Whether the call is a probe of the service or of the tenant.
+    pub(crate) fn is_probe(&self) -> bool {
+        [&self.service, &self.tenant].into_iter().flatten().any(|held| held.ticket().is_probe())
+    }
+
+    /// The shortest lease of those that it is a probe of.
+    pub(crate) fn lease(&self, circuits: &impl Circuits) -> Option<Duration> {
+        let probed = self.held(circuits).filter(|(ticket, _)| ticket.is_probe());
+        probed.map(|(_, circuit)| circuit.settings().probe_lease()).min()
+    }
+
+    /// Whether it is still good for an attempt.
+    pub(crate) fn is_current(&self, circuits: &impl Circuits, now: Time) -> bool {
+        self.held(circuits).all(|(ticket, circuit)| circuit.honours(ticket, now))
+    }
+
+    /// An attempt begins under it.
+    pub(crate) fn send(&mut self) {
+        self.sent = true;
+    }
+
+    /// The attempt in flight has taken as long as makes it slow for its endpoint. That speaks against whoever is to blame
+    /// from now on, and not again when the call settles.
+    pub(crate) fn overdue(
+        &mut self,
+        endpoint: usize,
+        ticket: &mut Ticket,
+        circuits: &impl Circuits,
+        now: Time,
+    ) {
+        self.weigh_as(Some(true), endpoint, circuits, now);
+        let [service, tenant] = wider(circuits);
+        let wide = match self.weighed {
+            Weighed::Of(Scope::Service) => self.service.as_mut().zip(service),
+            Weighed::Of(Scope::Tenant) => self.tenant.as_mut().zip(tenant),
+            _ => return circuits.circuit(endpoint).overdue(ticket, now),
         };
-        let tenant = pass.tenant.as_mut();
-        let at = At { member, tenant: tenant.as_ref().map(|(tenant, _)| &**tenant), key: pass.key };
-        let blamed = self.note(&at, true, now);
-        match (blamed, tenant) {
-            (Scope::Tenant, Some((tenant, ticket))) => tenant.circuit.overdue(ticket, now),
-            (Scope::Service, _) => self.shared.service.overdue(&mut pass.service, now),
-            _ => member.circuit.overdue(ticket, now),
+        if let Some((held, circuit)) = wide {
+            held.restart(ticket.began());
+            circuit.overdue(held.ticket_mut(), now);
         }
-        pass.overdue = Some(blamed);
     }
 
-    /// Tells what came of a call. A success is every circuit's; a failure, a slow call and one that hangs are the one
-    /// circuit's that is to blame. A call that never had an endpoint says nothing.
-    pub fn settle(&self, pass: Pass, outcome: Outcome, now: Time) {
-        let took = now.nanos_since(pass.began());
-        let Pass { key, service, tenant, endpoint, overdue } = pass;
-        let judged = endpoint.as_ref().and_then(|_| self.shared.settings.judge(outcome, took));
-        let outcome = if endpoint.is_some() { outcome } else { Outcome::Ignored };
-        let blamed = endpoint.as_ref().zip(judged).and_then(|((member, _), failed)| {
-            if overdue.is_some() {
-                return overdue;
-            }
-            let at = At { member, tenant: tenant.as_ref().map(|(tenant, _)| &**tenant), key };
-            let scope = self.note(&at, failed, now);
-            failed.then_some(scope)
-        });
-        let told = |scope, ticket: &Ticket| match blamed {
-            Some(blamed) if blamed != scope && !ticket.is_probe() => Outcome::Ignored,
+    /// Weighs the call's result, once; it took `took` nanoseconds.
+    pub(crate) fn weigh(
+        &mut self,
+        endpoint: usize,
+        outcome: Outcome,
+        took: u64,
+        circuits: &impl Circuits,
+        now: Time,
+    ) {
+        if self.sent {
+            self.weigh_as(judge(endpoint, outcome, took, circuits), endpoint, circuits, now);
+        }
+    }
+
+    fn weigh_as(&mut self, failed: Option<bool>, endpoint: usize, circuits: &impl Circuits, now: Time) {
+        if let (Weighed::NotYet, Some(failed)) = (self.weighed, failed) {
+            let tenant = circuits.tenant().map(|(key, _)| key);
+            let blamed = self.scopes.note(endpoint, tenant, failed, circuits, now);
+            self.weighed = blamed.map_or(Weighed::Everybodys, Weighed::Of);
+        }
+    }
+
+    /// What the circuit of `scope` hears of `outcome`, for the call with this ticket.
+    pub(crate) fn heard(&self, scope: Scope, ticket: &Ticket, outcome: Outcome) -> Outcome {
+        match self.weighed {
+            Weighed::Of(blamed) if blamed != scope && !ticket.is_probe() => Outcome::Ignored,
             _ => outcome,
-        };
-        let heard = told(Scope::Service, &service);
-        self.shared.service.settle(service, heard, now);
-        for (scope, held) in [(Scope::Tenant, tenant), (Scope::Endpoint, endpoint)] {
-            if let Some((member, ticket)) = held {
-                let heard = told(scope, &ticket);
-                member.circuit.settle(ticket, heard, now);
+        }
+    }
+
+    /// The answer has begun, after `took` nanoseconds; by when the call must be settled, for the service and the tenant.
+    pub(crate) fn hear(&mut self, took: u64, circuits: &impl Circuits, now: Time) -> Time {
+        let held = [&mut self.service, &mut self.tenant].into_iter().zip(wider(circuits));
+        let heard = held.filter_map(|(held, circuit)| {
+            let held = held.as_mut()?;
+            held.restart(now.minus_nanos(took));
+            Some(circuit?.hear(held, now))
+        });
+        heard.min().unwrap_or(Time::NEVER)
+    }
+
+    /// Tells the service and the tenant what came of the call: the endpoint's circuit, if there was one, has been told
+    /// already.
+    pub(crate) fn settle(
+        mut self,
+        endpoint: usize,
+        outcome: Outcome,
+        took: u64,
+        circuits: &impl Circuits,
+        now: Time,
+    ) {
+        self.weigh(endpoint, outcome, took, circuits, now);
+        let outcome = if self.sent { outcome } else { Outcome::Ignored };
+        let held = [(Scope::Service, self.service.take()), (Scope::Tenant, self.tenant.take())];
+        for ((scope, held), circuit) in held.into_iter().zip(wider(circuits)) {
+            if let (Some(held), Some(circuit)) = (held, circuit) {
+                let heard = self.heard(scope, held.ticket(), outcome);
+                circuit.settle_watched(held.timed_from(now.minus_nanos(took)), heard, now);
             }
         }
+    }
+}
+
+/// Whether a call that took so long speaks against somebody; `None` when it says nothing at all.
+fn judge(endpoint: usize, outcome: Outcome, took: u64, circuits: &impl Circuits) -> Option<bool> {
+    let mut involved = wider(circuits).into_iter().flatten().chain([circuits.circuit(endpoint)]);
+    match outcome {
+        Outcome::Ignored => None,
+        Outcome::Failure(_) => Some(true),
+        _ if involved.clone().any(|circuit| took >= circuit.slow_nanos()) => Some(true),
+        Outcome::Cancelled => {
+            let fails = |circuit: &CircuitBreaker| {
+                circuit.settings().config().cancel_counts_as == CancelCountsAs::Failure
+            };
+            involved.any(fails).then_some(true)
+        }
+        Outcome::Success => Some(false),
     }
 }

@@ -9,6 +9,7 @@ mod fallback;
 mod hedging;
 mod hung;
 mod retry;
+mod scopes;
 mod streams;
 mod walks;
 mod world;

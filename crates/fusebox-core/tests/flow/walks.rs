@@ -8,6 +8,7 @@ use fusebox_core::breaker::State;
 use fusebox_core::flow::{Flow, Tail};
 use fusebox_core::pipeline::{FallbackOn, Order, Stage};
 use fusebox_core::retry::BudgetConfig;
+use fusebox_core::scope::{self, Scopes};
 use fusebox_core::throttle::{self, Throttle};
 use fusebox_core::{Failure, Outcome, Time, Verdict};
 use proptest::prelude::*;
@@ -87,6 +88,7 @@ prop_compose! {
         hedge in proptest::option::weighted(0.4, 1..100u64),
         throttled in any::<bool>(),
         without_breaker in proptest::bool::weighted(0.15),
+        scoped in proptest::bool::weighted(0.4),
     ) -> Plan {
         let mut plan = Plan::new(order).budgeted(attempts, backoff, budget).endpoints(endpoints);
         if let Some((every, burst, max_wait)) = limit {
@@ -105,6 +107,9 @@ prop_compose! {
             plan.stages.throttle = Some(Throttle::new(throttle::Settings::default()).into());
         }
         plan.stages.without_breaker = without_breaker;
+        if scoped && !without_breaker {
+            plan.stages.scopes = Some(Scopes::new(scope::Settings::default(), endpoints).into());
+        }
         plan.stages.timeout = timeout.map(ms);
         plan.stages.deadline = deadline.map(ms);
         plan.stages.fallback = fallback;
@@ -213,6 +218,10 @@ fn check(plan: &Plan, world: &World, calls: &[Driven]) -> Result<(), TestCaseErr
         };
     }
     check_stages(world, calls)?;
+    for wide in world.wide.iter().flat_map(|wide| [&wide.service, &wide.tenant]) {
+        let seen = wide.snapshot(world.now());
+        prop_assert_eq!((seen.probes.in_flight, seen.hung, seen.totals.internal_faults), (0, 0, 0));
+    }
     let mut settled = 0;
     for (endpoint, circuit) in world.circuits.iter().enumerate() {
         let seen = world.seen(endpoint);

@@ -132,7 +132,9 @@ impl Plan {
         }
         let settings = self.breaker.check(self.stages.timeout).expect("the settings work");
         let circuit = |_| CircuitBreaker::new(settings.clone(), Rng::seeded(1), Time::ZERO);
+        let wide = self.stages.scopes.as_ref().map(|_| Wide { service: circuit(0), tenant: circuit(0) });
         World {
+            wide,
             circuits: (0..self.endpoints).map(circuit).collect(),
             pipeline: Pipeline::new(self.stages),
             rng: SharedRng::new(Rng::seeded(2)),
@@ -151,8 +153,16 @@ fn places_of(places: u64, max_wait: u64) -> Arc<Bulkhead> {
     Arc::new(Bulkhead::new(config.check().expect("the bulkhead works")))
 }
 
+/// The circuits of the service, and of the tenant that all calls are of.
+#[derive(Debug)]
+pub(crate) struct Wide {
+    pub(crate) service: CircuitBreaker,
+    pub(crate) tenant: CircuitBreaker,
+}
+
 #[derive(Debug)]
 pub(crate) struct World {
+    pub(crate) wide: Option<Wide>,
     pub(crate) circuits: Vec<CircuitBreaker>,
     pub(crate) pipeline: Pipeline,
     rng: SharedRng,
@@ -162,6 +172,14 @@ pub(crate) struct World {
 impl Circuits for World {
     fn circuit(&self, endpoint: usize) -> &CircuitBreaker {
         &self.circuits[endpoint]
+    }
+
+    fn service(&self) -> Option<&CircuitBreaker> {
+        self.wide.as_ref().map(|wide| &wide.service)
+    }
+
+    fn tenant(&self) -> Option<(u64, &CircuitBreaker)> {
+        self.wide.as_ref().map(|wide| (7, &wide.tenant))
     }
 }
 
@@ -218,7 +236,15 @@ impl World {
 
     /// Fails an endpoint's circuit open, by others' calls.
     pub(crate) fn trip(&self, endpoint: usize) {
-        let circuit = &self.circuits[endpoint];
+        self.fail_open(&self.circuits[endpoint]);
+    }
+
+    /// Fails the service's circuit open.
+    pub(crate) fn trip_service(&self) {
+        self.fail_open(&self.wide.as_ref().expect("there are scopes").service);
+    }
+
+    fn fail_open(&self, circuit: &CircuitBreaker) {
         while circuit.state(self.now()) == State::Closed {
             circuit.settle(circuit.admit(self.now()).expect("closed"), FAILED, self.now());
         }
