@@ -131,5 +131,5 @@ fn is_done_trying(session: &Session, walk: &Walk, finish: Finish) -> bool {
 
 /// The circuit that the answer is about.
 fn concerned(walk: &Walk, finish: Finish) -> &CircuitBreaker {
-    walk.fuses.before(finish.endpoint)
+    walk.fuses.refuser(finish)
 }

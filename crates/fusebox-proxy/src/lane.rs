@@ -9,7 +9,8 @@ use fusebox::pipeline::{self, Pipeline};
 use fusebox::{CircuitBreaker, Registry, Time};
 use fusebox_core::breaker;
 use fusebox_core::fallback::Counters;
-use fusebox_core::flow::Circuits;
+use fusebox_core::flow::{Circuits, Finish};
+use fusebox_core::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
@@ -48,6 +49,28 @@ pub(crate) struct Route {
     circuits: Vec<CircuitBreaker>,
     /// Where the circuits of each endpoint's keys are.
     keyed: Vec<Registry>,
+    /// The circuit of the whole service, where there are scopes.
+    whole: Option<CircuitBreaker>,
+    tenants: Option<Tenants>,
+}
+
+/// Where the circuits of tenants are.
+#[derive(Debug)]
+struct Tenants {
+    key: Key,
+    /// The name of each, without the tenant's.
+    circuit: String,
+    settings: Arc<Settings>,
+    circuits: Registry,
+}
+
+impl Tenants {
+    fn of(policies: &Policies, registry: &Registry) -> Option<Self> {
+        let plan = policies.scopes.as_ref()?;
+        let (key, circuit) = (plan.tenant.clone()?, policies.circuit.clone());
+        let circuits = registry.part(&format!("{circuit}[other]"), plan.max_tenants);
+        Some(Tenants { key, circuit, settings: policies.breaker.clone(), circuits })
+    }
 }
 
 /// An endpoint, as calls need it.
@@ -66,17 +89,42 @@ pub(crate) struct Target {
 
 /// The circuits before a call's endpoints.
 #[derive(Clone, Debug)]
-pub(crate) struct Fuses(Rc<[CircuitBreaker]>);
+pub(crate) struct Fuses {
+    shared: Rc<Shared>,
+    /// The circuit of the call's tenant, with its key.
+    tenant: Option<(u64, CircuitBreaker)>,
+}
+
+/// The circuits that a call has with others.
+#[derive(Debug)]
+struct Shared {
+    endpoints: Box<[CircuitBreaker]>,
+    service: Option<CircuitBreaker>,
+}
 
 impl Fuses {
-    pub(crate) fn before(&self, endpoint: usize) -> &CircuitBreaker {
-        &self.0[endpoint]
+    /// The circuit that a walk's end is about.
+    pub(crate) fn refuser(&self, finish: Finish) -> &CircuitBreaker {
+        let wide = match finish.scope {
+            Scope::Endpoint => None,
+            Scope::Tenant => self.tenant.as_ref().map(|(_, circuit)| circuit),
+            Scope::Service => self.shared.service.as_ref(),
+        };
+        wide.unwrap_or(&self.shared.endpoints[finish.endpoint])
     }
 }
 
 impl Circuits for Fuses {
     fn circuit(&self, endpoint: usize) -> &breaker::CircuitBreaker {
-        self.0[endpoint].core()
+        self.shared.endpoints[endpoint].core()
+    }
+
+    fn service(&self) -> Option<&breaker::CircuitBreaker> {
+        self.shared.service.as_ref().map(CircuitBreaker::core)
+    }
+
+    fn tenant(&self) -> Option<(u64, &breaker::CircuitBreaker)> {
+        self.tenant.as_ref().map(|(key, circuit)| (*key, circuit.core()))
     }
 }
 
@@ -136,7 +184,13 @@ impl Route {
             Some(_) => Vec::new(),
             None => endpoints.iter().map(circuit).collect(),
         };
+        // Calls to other regions have been admitted by the wider circuits already.
+        let scoped = stages.scopes.is_some();
+        let spread = scoped && endpoints.len() > 1;
+        let whole = spread.then(|| registry.circuit_of(&policies.circuit, &name, &policies.breaker));
         Route {
+            whole,
+            tenants: if scoped { Tenants::of(policies, registry) } else { None },
             name: plan.name.as_str().into(),
             matches: plan.matches.clone(),
             pipeline: Arc::new(Pipeline::new(stages)),
@@ -153,6 +207,11 @@ impl Route {
             keyed,
             service: name,
         }
+    }
+
+    /// These circuits of endpoints, beside those that all calls share.
+    fn shared(&self, endpoints: Vec<CircuitBreaker>) -> Rc<Shared> {
+        Rc::new(Shared { endpoints: endpoints.into(), service: self.whole.clone() })
     }
 
     /// Where good answers are kept.
@@ -193,35 +252,50 @@ pub(crate) struct Lane {
     pub(crate) route: Arc<Route>,
     /// The same to other regions.
     pub(crate) elsewhere: Option<Rc<Lane>>,
-    fixed: Option<Fuses>,
+    fixed: Option<Rc<Shared>>,
 }
 
 impl Lane {
     pub(crate) fn new(route: &Arc<Route>) -> Self {
-        let fixed = route.key.is_none().then(|| Fuses(route.circuits.clone().into()));
+        let fixed = route.key.is_none().then(|| route.shared(route.circuits.clone()));
         let elsewhere = route.elsewhere.as_ref().map(|route| Rc::new(Lane::new(route)));
         Lane { route: route.clone(), elsewhere, fixed }
     }
 
     /// The circuits before a call with these headers.
     pub(crate) fn fuses(&self, headers: &HeaderMap) -> Fuses {
-        match (&self.fixed, &self.route.key) {
-            (Some(fuses), _) => fuses.clone(),
+        let shared = match (&self.fixed, &self.route.key) {
+            (Some(shared), _) => shared.clone(),
             (None, Some(Key::Header(name))) => self.keyed(headers.get(name)),
-            (None, None) => Fuses(self.route.circuits.clone().into()),
-        }
+            (None, None) => self.route.shared(self.route.circuits.clone()),
+        };
+        Fuses { shared, tenant: self.tenant(headers) }
     }
 
-    fn keyed(&self, value: Option<&HeaderValue>) -> Fuses {
-        let key = value.map_or(Cow::Borrowed(NO_KEY), |value| String::from_utf8_lossy(value.as_bytes()));
-        let mut end = key.len().min(LONGEST_KEY);
-        while !key.is_char_boundary(end) {
-            end -= 1;
-        }
-        let (key, route) = (&key[..end], &self.route);
+    fn tenant(&self, headers: &HeaderMap) -> Option<(u64, CircuitBreaker)> {
+        let tenants = self.route.tenants.as_ref()?;
+        let Key::Header(name) = &tenants.key;
+        let value = headers.get(name)?;
+        let name = format!("{}[{}]", tenants.circuit, shown(Some(value)));
+        let circuit = tenants.circuits.circuit_of(&name, &self.route.service, &tenants.settings);
+        Some((self.route.asking.key_of(value), circuit))
+    }
+
+    fn keyed(&self, value: Option<&HeaderValue>) -> Rc<Shared> {
+        let (key, route) = (shown(value), &self.route);
         let circuit = |(at, part): (&Target, &Registry)| {
             part.circuit_of(&format!("{}[{key}]", at.circuit), &route.service, &at.settings)
         };
-        Fuses(route.endpoints.iter().zip(&route.keyed).map(circuit).collect())
+        route.shared(route.endpoints.iter().zip(&route.keyed).map(circuit).collect())
     }
+}
+
+/// A header's value as it stands in a circuit's name.
+fn shown(value: Option<&HeaderValue>) -> String {
+    let key = value.map_or(Cow::Borrowed(NO_KEY), |value| String::from_utf8_lossy(value.as_bytes()));
+    let mut end = key.len().min(LONGEST_KEY);
+    while !key.is_char_boundary(end) {
+        end -= 1;
+    }
+    key[..end].to_owned()
 }

@@ -107,7 +107,8 @@ impl Routes {
             service.routes.iter().map(|route| match route.policies.breaker_key {
                 // Each endpoint's keys are in a part of their own.
                 Some(_) => 0,
-                None => service.endpoints.len(),
+                // With the circuit of the whole service.
+                None => service.endpoints.len() + usize::from(route.policies.scopes.is_some()),
             })
         });
         routes.sum()

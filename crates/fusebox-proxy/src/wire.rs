@@ -70,6 +70,11 @@ impl Asking {
         }
     }
 
+    /// A key for what a header says.
+    pub(crate) fn key_of(&self, value: &HeaderValue) -> u64 {
+        self.hash.hash_one(value.as_bytes()).max(1)
+    }
+
     /// What a call with these headers asks.
     pub(crate) fn ask(&self, headers: &HeaderMap, has_body: bool) -> Ask {
         let usual = self.priority.as_ref().map_or(Priority::Normal, |rule| rule.default);
@@ -81,7 +86,7 @@ impl Asking {
             _ => 1,
         };
         // A key that says nothing is nobody's.
-        let key = key.map_or(0, |key| self.hash.hash_one(key.as_bytes()).max(1));
+        let key = key.map_or(0, |key| self.key_of(key));
         Ask { priority: named.unwrap_or(usual), key, weight }
     }
 }

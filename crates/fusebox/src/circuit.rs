@@ -75,6 +75,12 @@ impl CircuitBreaker {
         Self::assemble((name, service), self.core().settings(), self.0.clock.clone(), self.0.rng.fork())
     }
 
+    /// The circuit of the whole service, on settings of its own.
+    pub(crate) fn wider(&self, settings: Arc<Settings>) -> Self {
+        let service = self.service().clone();
+        Self::assemble((service.clone(), service), settings, self.0.clock.clone(), self.0.rng.fork())
+    }
+
     /// The circuit's name.
     pub fn name(&self) -> &Arc<str> {
         &self.0.name

@@ -86,7 +86,9 @@ pub use clock::{Clock, ManualClock};
 pub use connections::{Connection, ConnectionConfig, ConnectionPool};
 pub use error::{Error, InvalidConfig, Rejected};
 pub use fallback::{Cause, Fallbacks};
-pub use fuse::{Answer, Asking, BlockingFuse, Fuse, FuseBuilder, Handle, Part, Policy, PooledFuse};
+pub use fuse::{
+    Answer, Asking, BlockingFuse, Fuse, FuseBuilder, Handle, Part, Policy, PooledFuse, ScopesConfig,
+};
 #[cfg(feature = "macros")]
 pub use fusebox_macros::protect;
 pub use permit::Permit;

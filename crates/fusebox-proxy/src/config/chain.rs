@@ -9,6 +9,7 @@ use fusebox_core::bulkhead::{self, Bulkhead};
 use fusebox_core::hedge::{self, Hedge};
 use fusebox_core::limiter::{self, RateLimiter};
 use fusebox_core::pipeline::{self, Order};
+use fusebox_core::scope::{self, Scopes};
 use fusebox_core::throttle::{self, Throttle};
 use fusebox_core::timeout::{self, Timeout};
 use fusebox_core::{Priority, Time, adaptive, retry};
@@ -72,6 +73,8 @@ pub struct Policies {
     pub fallback: Option<Fallback>,
     /// How endpoints are asked whether they are well.
     pub health: Option<HealthCheck>,
+    /// Circuits of the whole service and of tenants before those of endpoints.
+    pub scopes: Option<ScopesPlan>,
     /// What it shares with its service, because it does not write its own.
     pub shares: Shares,
 }
@@ -133,6 +136,17 @@ pub struct PriorityRule {
     pub default: Priority,
 }
 
+/// Circuits of the whole service and of tenants before those of endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScopesPlan {
+    /// How far a failure has to spread to be a wider scope's.
+    pub settings: scope::Settings,
+    /// Where a call's tenant stands; without it there are none.
+    pub tenant: Option<Key>,
+    /// Most tenants with a circuit of their own; later ones share one.
+    pub max_tenants: usize,
+}
+
 /// How endpoints are asked whether they are well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
@@ -187,6 +201,7 @@ impl Policies {
             priority: None,
             fallback: None,
             health: None,
+            scopes: None,
             shares: Shares::default(),
         }
     }
@@ -223,6 +238,10 @@ impl Policies {
             without_breaker: false,
             order: self.order,
             rate_limiter: self.rate_limiter.as_ref().map(|plan| Arc::new(RateLimiter::new(plan.settings))),
+            scopes: self
+                .scopes
+                .as_ref()
+                .map(|plan| Arc::new(Scopes::new(plan.settings.clone(), specs.len()))),
             balancer: (specs.len() > 1 || self.health.is_some()).then(balancer),
             deadline: self.deadline,
             throttle: self.throttle.map(|settings| Arc::new(Throttle::new(settings))),
@@ -255,6 +274,7 @@ impl Service {
             let shares = policies.shares;
             pipeline::Config {
                 balancer: own.balancer,
+                scopes: own.scopes,
                 rate_limiter: if shares.rate_limiter { own.rate_limiter } else { fresh.rate_limiter },
                 throttle: if shares.throttle { own.throttle } else { fresh.throttle },
                 bulkhead: if shares.bulkhead { own.bulkhead } else { fresh.bulkhead },

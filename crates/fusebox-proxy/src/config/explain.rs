@@ -42,6 +42,7 @@ fn tell(page: &mut Page, service: &Service, route: &Route) {
         let lines = match stage {
             Stage::Fallback(_) => policies.fallback.iter().map(answer).collect(),
             Stage::Breaker => circuits(service, route),
+            Stage::Scopes(_) => scopes(stage, service, route),
             Stage::RateLimiter(_) => policies.rate_limiter.iter().map(quota).collect(),
             Stage::Bulkhead(_) => policies.bulkhead.iter().map(places).collect(),
             Stage::Pick(_) => {
@@ -84,6 +85,21 @@ fn circuits(service: &Service, route: &Route) -> Vec<String> {
     }
     let one = service.endpoints.len() == 1 && policies.breaker_key.is_none();
     lines.push(format!("{} {names}", if one { "circuit" } else { "circuits" }));
+    lines
+}
+
+fn scopes(stage: &Stage, service: &Service, route: &Route) -> Vec<String> {
+    let policies = &route.policies;
+    let mut lines = explain::stage(stage);
+    if service.endpoints.len() > 1 {
+        lines.push(format!("circuit {}", policies.circuit));
+    }
+    let plan = policies.scopes.as_ref();
+    if let Some((Key::Header(header), most)) =
+        plan.and_then(|plan| Some((plan.tenant.as_ref()?, plan.max_tenants)))
+    {
+        lines.push(format!("circuits {}[tenant], by {header}, at most {most}", policies.circuit));
+    }
     lines
 }
 

@@ -38,6 +38,7 @@ pub const SERVICE: Keys = keys(
     &[
         "health",
         "max_connections",
+        "scopes",
         "hedge",
         "max_replay_bytes",
         "idempotency_key",
@@ -127,6 +128,8 @@ pub const OUTLIERS: Keys = keys(
 /// `[service.health]`
 pub const HEALTH: Keys =
     keys("service.health", &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"]);
+/// `[service.scopes]`
+pub const SCOPES: Keys = keys("service.scopes", &["tenant", "max_tenants", "breadth", "memory"]);
 /// `[service.throttle]`
 pub const THROTTLE: Keys =
     keys("service.throttle", &["window", "multiplier", "minimum_requests", "max_rejection"]);
@@ -222,7 +225,7 @@ pub const CACHED: Keys =
     keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 35] = [
+pub const ALL: [&Keys; 36] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -235,6 +238,7 @@ pub const ALL: [&Keys; 35] = [
     &OUTLIERS,
     &HEALTH,
     &MAX_CONNECTIONS,
+    &SCOPES,
     &THROTTLE,
     &BULKHEAD,
     &SHARES,

@@ -38,6 +38,7 @@ mod policies;
 mod priority;
 mod reader;
 mod retry;
+mod scopes;
 mod service;
 mod spare;
 mod throttle;

@@ -6,7 +6,7 @@ use super::fallback::Surroundings;
 use super::keys::{MATCH, ROUTE, SERVICE};
 use super::plan::{Endpoint, Match, Route, Service};
 use super::reader::{Entry, Table};
-use super::{connections, endpoint, health, policies};
+use super::{connections, endpoint, health, policies, scopes};
 use std::cmp::Reverse;
 use std::net::SocketAddr;
 
@@ -80,6 +80,7 @@ fn service(element: &Entry<'_>, file: &File<'_>, taken: &mut Taken) -> Option<Se
     let balancer = balancer::read(&table, &file.home, &endpoints);
     let health = table.or("health", None, |e| e.off_or(health::read));
     let max_connections = table.or("max_connections", None, |e| e.off_or(connections::read));
+    let scopes = table.or("scopes", None, |e| e.off_or(scopes::read));
     if table.entry("name").is_none() {
         table.missing("name", NAME);
     }
@@ -102,7 +103,7 @@ fn service(element: &Entry<'_>, file: &File<'_>, taken: &mut Taken) -> Option<Se
     let policies = policies::read(&table, &name, None, &around);
     let policies = policies.zip(balancer).map(|(policies, balancer)| {
         let (health, max_connections) = (health.flatten(), max_connections.flatten());
-        Policies { balancer, health, max_connections, ..policies }
+        Policies { balancer, health, max_connections, scopes: scopes.flatten(), ..policies }
     });
     let mut routes = Vec::new();
     for element in
@@ -111,8 +112,28 @@ fn service(element: &Entry<'_>, file: &File<'_>, taken: &mut Taken) -> Option<Se
         routes.extend(route(&element, &around, matches.as_ref(), policies.as_ref(), taken));
     }
     routes.push(Route { name: name.clone(), matches: matches?, policies: policies? });
+    check_scopes(&table, &endpoints, &routes);
     routes.sort_by_key(|route| Reverse(route.matches.specificity()));
     Some(Service { name, endpoints, routes })
+}
+
+/// Scopes that could never tell anybody from anybody else.
+fn check_scopes(table: &Table<'_>, endpoints: &[Endpoint], routes: &[Route]) {
+    for route in routes {
+        let Some(scopes) = &route.policies.scopes else { continue };
+        if scopes.tenant.is_none() && endpoints.len() < 2 {
+            let accepted = "several endpoints, a tenant, as { tenant = \"header:x-tenant\" }, or both";
+            table.fault("scopes", &format!("found one endpoint and no tenant, accepted: {accepted}"));
+            return;
+        }
+        if route.policies.breaker_key.is_some() {
+            let found = format!("found them beside the breaker.key of {:?}", route.name);
+            table.fault(
+                "scopes",
+                &format!("{found}, accepted: one of the two; scopes.tenant has a circuit by key too"),
+            );
+        }
+    }
 }
 
 fn route(

@@ -15,6 +15,7 @@ mod limits;
 mod operators;
 mod policies;
 mod retries;
+mod scopes;
 mod shutdown;
 mod smuggling;
 mod start;

@@ -17,6 +17,7 @@ use crate::error::Error;
 use fusebox_core::bulkhead::Place;
 use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
+use fusebox_core::scope::Scope;
 use fusebox_core::{Ask, Failure, Time, Verdict, breaker};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -28,6 +29,12 @@ pub(crate) trait Policies {
     /// The circuit before the `endpoint`-th endpoint. The first one's clock and dice are the call's.
     fn before(&self, endpoint: usize) -> &CircuitBreaker;
 
+    /// The circuit of the whole service, where there are scopes.
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        None
+    }
+
     #[inline(always)]
     fn circuit(&self) -> &CircuitBreaker {
         self.before(0)
@@ -35,12 +42,25 @@ pub(crate) trait Policies {
 }
 
 /// The circuits as the flow knows them.
-struct Cores<'a, P>(&'a P);
+struct Cores<'a, P> {
+    policies: &'a P,
+    tenant: Option<&'a (u64, CircuitBreaker)>,
+}
 
 impl<P: Policies> Circuits for Cores<'_, P> {
     #[inline(always)]
     fn circuit(&self, endpoint: usize) -> &breaker::CircuitBreaker {
-        self.0.before(endpoint).core()
+        self.policies.before(endpoint).core()
+    }
+
+    #[inline(always)]
+    fn service(&self) -> Option<&breaker::CircuitBreaker> {
+        self.policies.service().map(CircuitBreaker::core)
+    }
+
+    #[inline(always)]
+    fn tenant(&self) -> Option<(u64, &breaker::CircuitBreaker)> {
+        self.tenant.map(|(key, circuit)| (*key, circuit.core()))
     }
 }
 
@@ -54,6 +74,11 @@ impl<P: Policies> Policies for &P {
     fn before(&self, endpoint: usize) -> &CircuitBreaker {
         (**self).before(endpoint)
     }
+
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        (**self).service()
+    }
 }
 
 /// A flow with what it is driven by. Dropped in the middle, it gives everything back.
@@ -62,6 +87,8 @@ pub(crate) struct Walk<P: Policies> {
     flow: Flow,
     /// An attempt's code is running. When that panics, it stays.
     inside: bool,
+    /// The circuit of the call's tenant, with its key.
+    tenant: Option<(u64, CircuitBreaker)>,
     policies: P,
 }
 
@@ -69,19 +96,29 @@ impl<P: Policies> Walk<P> {
     /// For drivers with a timer.
     #[inline(always)]
     pub(crate) fn timed(policies: P, replayable: bool) -> Self {
-        Walk { flow: Flow::new(replayable), inside: false, policies }
+        Walk::of(Flow::new(replayable), policies)
     }
 
     /// For drivers that cannot wake while an attempt runs.
     #[inline(always)]
     pub(crate) fn blocking(policies: P, replayable: bool) -> Self {
-        Walk { flow: Flow::blocking(replayable), inside: false, policies }
+        Walk::of(Flow::blocking(replayable), policies)
     }
 
     /// For drivers without a timer that can ask while an attempt is in flight.
     #[inline(always)]
     pub(crate) fn without_timer(policies: P) -> Self {
-        Walk { flow: Flow::without_timer(false), inside: false, policies }
+        Walk::of(Flow::without_timer(false), policies)
+    }
+
+    #[inline(always)]
+    fn of(flow: Flow, policies: P) -> Self {
+        Walk { flow, inside: false, tenant: None, policies }
+    }
+
+    /// Whose call it is.
+    pub(crate) fn of_tenant(&mut self, tenant: Option<(u64, CircuitBreaker)>) {
+        self.tenant = tenant;
     }
 
     /// Runs the code of an attempt. When it panics, the panic goes on, and the walk, once it is dropped, counts it as the
@@ -153,7 +190,8 @@ impl<P: Policies> Walk<P> {
     pub(crate) fn next_woken(&mut self, reached: Time, waker: &Waker) -> Step {
         let circuit = self.policies.circuit();
         let cx = Cx { now: circuit.clock().now().max(reached), rng: circuit.rng(), waker };
-        self.flow.next(self.policies.pipeline(), &Cores(&self.policies), &cx)
+        let cores = Cores { policies: &self.policies, tenant: self.tenant.as_ref() };
+        self.flow.next(self.policies.pipeline(), &cores, &cx)
     }
 
     #[inline(always)]
@@ -165,7 +203,13 @@ impl<P: Policies> Walk<P> {
     pub(crate) fn error<E>(&self, finish: Finish) -> Error<E> {
         match finish.end {
             End::Rejected(rejection) => {
-                Error::Rejected(self.policies.before(finish.endpoint).rejected(rejection))
+                let wide = match finish.scope {
+                    Scope::Endpoint => None,
+                    Scope::Tenant => self.tenant.as_ref().map(|(_, circuit)| circuit),
+                    Scope::Service => self.policies.service(),
+                };
+                let refuser = wide.unwrap_or_else(|| self.policies.before(finish.endpoint));
+                Error::Rejected(refuser.rejected(rejection))
             }
             End::DeadlineExceeded => Error::DeadlineExceeded,
             End::TimedOut | End::Result => Error::TimedOut,
@@ -196,7 +240,8 @@ impl<P: Policies> Walk<P> {
             let _ = self.next(Time::ZERO);
         }
         let now = self.policies.circuit().clock().now();
-        self.flow.abandon(self.policies.pipeline(), &Cores(&self.policies), now);
+        let cores = Cores { policies: &self.policies, tenant: self.tenant.as_ref() };
+        self.flow.abandon(self.policies.pipeline(), &cores, now);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A call that says something of itself.
 
+use super::scopes::key;
 use super::{Answer, BlockingFuse, Fuse, Inner};
 use crate::classify::Classify;
 use crate::driver::{self, Policies, Walk};
@@ -27,6 +28,7 @@ pub struct Asking<'a, F: Handle> {
     inner: &'a Inner<F::Classify>,
     ask: Ask,
     due: Time,
+    tenant: Option<&'a str>,
 }
 
 impl<F: Handle> Clone for Asking<'_, F> {
@@ -60,7 +62,7 @@ impl<K> Handle for BlockingFuse<K> {
 
 impl<'a, F: Handle> Asking<'a, F> {
     pub(super) fn new(inner: &'a Inner<F::Classify>, ask: Ask) -> Self {
-        Asking { inner, ask, due: Time::NEVER }
+        Asking { inner, ask, due: Time::NEVER, tenant: None }
     }
 
     /// How much it matters if there is not room for all.
@@ -78,9 +80,23 @@ impl<'a, F: Handle> Asking<'a, F> {
         self
     }
 
+    /// Whose it is: a customer, a shard or any other key. Where the pipeline has [scopes](crate::FuseBuilder::scopes), each has
+    /// a circuit of its own. It is also the key of quotas and places, if the call has none.
+    #[must_use]
+    pub fn tenant(mut self, name: &'a str) -> Self {
+        self.tenant = Some(name);
+        if self.ask.key == 0 {
+            self.ask.key = key(name);
+        }
+        self
+    }
+
     fn prepared(&self, mut walk: Walk<&'a Inner<F::Classify>>) -> Walk<&'a Inner<F::Classify>> {
         walk.ask(self.ask);
         walk.due_by(self.due);
+        if let Some(name) = self.tenant {
+            walk.of_tenant(self.inner.tenant(name));
+        }
         walk
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "tokio")]
 use super::Fuse;
 use super::part::{Part, Policy};
+use super::scopes::{ScopesConfig, Wider};
 use super::{BlockingFuse, Inner};
 use crate::circuit::{CircuitBreaker, CircuitBuilder};
 use crate::classify::Results;
@@ -30,6 +31,7 @@ pub struct FuseBuilder<K = Results> {
     pub(super) parts: Parts,
     pub(super) endpoints: Vec<Spec>,
     pub(super) each: Option<Each>,
+    pub(super) scopes: Option<ScopesConfig>,
     pub(super) classify: K,
 }
 
@@ -54,6 +56,7 @@ impl FuseBuilder {
             parts: Parts::default(),
             endpoints: Vec::new(),
             each: None,
+            scopes: None,
             classify: Results,
         }
     }
@@ -200,8 +203,8 @@ impl<K> FuseBuilder<K> {
 
     /// What results say about the dependency. Default: `Ok` is a success, `Err` a failure.
     pub fn classify<L>(self, classify: L) -> FuseBuilder<L> {
-        let FuseBuilder { circuit, given, stages, retry, parts, endpoints, each, classify: _ } = self;
-        FuseBuilder { circuit, given, stages, retry, parts, endpoints, each, classify }
+        let FuseBuilder { circuit, given, stages, retry, parts, endpoints, each, scopes, classify: _ } = self;
+        FuseBuilder { circuit, given, stages, retry, parts, endpoints, each, scopes, classify }
     }
 
     /// Checks everything and makes the async pipeline.
@@ -283,10 +286,28 @@ impl<K> FuseBuilder<K> {
             Ok(_) => {}
             Err(errors) => wrong.extend(errors),
         }
+        if self.scopes.is_some() && stages.without_breaker {
+            let accepted = "none beside without_breaker, since scopes are circuits,".into();
+            wrong.push(ConfigError { field: "scopes", found: "some".into(), accepted });
+        }
+        let wider =
+            self.scopes.map(|scopes| Wider::new(scopes, self.endpoints.len(), &circuit, stages.timeout));
+        let wider = match wider.transpose() {
+            Ok(Some((scopes, wider))) => {
+                stages.scopes = Some(Arc::new(scopes));
+                Some(wider)
+            }
+            Ok(None) => None,
+            Err(errors) => {
+                wrong.extend(errors);
+                None
+            }
+        };
         if !wrong.is_empty() {
             return Err(InvalidConfig(wrong));
         }
         Ok(Inner {
+            wider,
             circuit,
             others: circuits.collect(),
             endpoints: self.endpoints,

@@ -11,11 +11,16 @@ use std::sync::Arc;
 impl<K> Inner<K> {
     fn explain(&self) -> String {
         let mut page = Page::default();
-        page.line(self.service());
+        page.line(self.circuit.service());
         page.wrapped("  ", 2, &format!("{} \u{203a} the call", self.pipeline.describe()));
         for stage in self.pipeline.stages() {
             let lines = match stage {
                 Stage::Breaker => self.explain_circuits(),
+                Stage::Scopes(_) => {
+                    let mut lines = explain::stage(stage);
+                    lines.extend(self.explain_scopes());
+                    lines
+                }
                 stage => explain::stage(stage),
             };
             for (i, line) in lines.iter().enumerate() {
@@ -58,10 +63,6 @@ impl<K> Inner<K> {
             doubts.extend(new);
         }
         doubts
-    }
-
-    fn service(&self) -> &str {
-        self.circuit.service()
     }
 }
 

@@ -5,12 +5,15 @@ mod builder;
 mod explain;
 mod part;
 mod pooled;
+mod scopes;
 
 pub use asking::{Asking, Handle};
 pub(crate) use builder::Each;
 pub use builder::FuseBuilder;
 pub use part::{Part, Policy};
 pub use pooled::PooledFuse;
+pub use scopes::ScopesConfig;
+use scopes::Wider;
 
 use crate::circuit::{CircuitBreaker, CircuitBuilder};
 use crate::classify::{Classify, Results};
@@ -62,6 +65,8 @@ pub(crate) struct Inner<K> {
     circuit: CircuitBreaker,
     /// The circuits before the second endpoint and those after it.
     others: Box<[CircuitBreaker]>,
+    /// The circuits of the service and of tenants, where there are scopes.
+    wider: Option<Wider>,
     /// Empty where there is no balancer.
     pub(crate) endpoints: Vec<Spec>,
     /// What the circuits of endpoints that come later are made from, where each has settings of its own.
@@ -81,6 +86,11 @@ impl<K> Policies for Inner<K> {
     fn before(&self, endpoint: usize) -> &CircuitBreaker {
         endpoint.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.circuit)
     }
+
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        self.wider.as_ref()?.service()
+    }
 }
 
 impl<K> Policies for Fuse<K> {
@@ -92,6 +102,11 @@ impl<K> Policies for Fuse<K> {
     #[inline(always)]
     fn before(&self, endpoint: usize) -> &CircuitBreaker {
         self.0.before(endpoint)
+    }
+
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        Policies::service(&*self.0)
     }
 }
 
@@ -196,6 +211,7 @@ impl<K: Clone> Inner<K> {
         Ok(Inner {
             circuit,
             others: circuits.collect(),
+            wider: self.wider.clone(),
             endpoints,
             newcomers: self.newcomers.clone(),
             pipeline: self.pipeline.with_balancer(&balancer),
@@ -212,7 +228,7 @@ impl<K: Clone> Inner<K> {
         // All of them are known: nothing is made, and nothing can be wrong.
         let inner = self.with_endpoints(far).ok()?;
         let pipeline = inner.pipeline.inside(inner.pipeline.balancer()?);
-        Some(Inner { pipeline, ..inner })
+        Some(Inner { pipeline, wider: None, ..inner })
     }
 }
 

@@ -5,7 +5,7 @@ use super::family::{Family, Labels, Parts, Rows, Values, counter, counter_by, ga
 use super::{Kind, Subjects, Tell, stand_ins};
 use fusebox_core::pipeline::{PolicySnapshot, Stage};
 use fusebox_core::retry::BudgetSnapshot;
-use fusebox_core::{Time, adaptive, balancer, bulkhead, hedge, limiter, throttle, timeout};
+use fusebox_core::{Time, adaptive, balancer, bulkhead, hedge, limiter, scope, throttle, timeout};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use std::sync::Arc;
 struct Policies {
     seen: HashSet<usize>,
     limiters: Rows<limiter::Snapshot>,
+    scopes: Rows<scope::Snapshot>,
     throttles: Rows<throttle::Snapshot>,
     bulkheads: Rows<bulkhead::Snapshot>,
     limits: Rows<adaptive::Snapshot>,
@@ -39,6 +40,7 @@ pub fn policies(subjects: &Subjects, now: Time, out: &mut impl Tell) {
         all.connections.add(labels, places.snapshot(now));
     }
     all.limiters.tell(out, LIMITER);
+    all.scopes.tell(out, SCOPES);
     all.throttles.tell(out, THROTTLE);
     all.bulkheads.tell(out, BULKHEAD);
     all.limits.tell(out, ADAPTIVE);
@@ -62,6 +64,7 @@ impl Policies {
         match stage.snapshot(now) {
             PolicySnapshot::RateLimiter(told) => self.limiters.add(labels(), told),
             PolicySnapshot::Throttle(told) => self.throttles.add(labels(), told),
+            PolicySnapshot::Scopes(told) => self.scopes.add(labels(), told),
             PolicySnapshot::Bulkhead(told) => self.places(and("stage", "bulkhead"), told),
             PolicySnapshot::Pool(told) => self.places(and("stage", "pool"), told),
             PolicySnapshot::Retry { budget: Some(budget), .. } => self.budgets.add(labels(), budget),
@@ -95,6 +98,7 @@ fn address(stage: &Stage) -> Option<usize> {
         Stage::RateLimiter(shared) => Some(Arc::as_ptr(shared).addr()),
         Stage::Pick(shared) => Some(Arc::as_ptr(shared).addr()),
         Stage::Throttle(shared) => Some(Arc::as_ptr(shared).addr()),
+        Stage::Scopes(shared) => Some(Arc::as_ptr(shared).addr()),
         Stage::Bulkhead(shared) | Stage::Pool(shared) => Some(Arc::as_ptr(shared).addr()),
         Stage::Retry { budget, .. } => budget.as_ref().map(|shared| Arc::as_ptr(shared).addr()),
         Stage::Hedge(shared) => Some(Arc::as_ptr(shared).addr()),
@@ -133,6 +137,17 @@ const LIMITER: &[Family<limiter::Snapshot>] = &[
     gauge("rate_limiter_keys", "Keys with a quota of their own.", Sum, |s| s.keys as f64),
     gauge("rate_limiter_share", "Share of the configured rate in force, 0 to 1.", Min, |s| s.share.as_f64()),
 ];
+
+const SCOPES: &[Family<scope::Snapshot>] = &[counter_by(
+    "scope_blamed_total",
+    "Failed and slow calls by whose they were: an endpoint's, a tenant's or the service's.",
+    "scope",
+    &[
+        ("endpoint", |s| s.blamed.endpoint as f64),
+        ("tenant", |s| s.blamed.tenant as f64),
+        ("service", |s| s.blamed.service as f64),
+    ],
+)];
 
 const CHANCES: Values<throttle::Snapshot> = &[
     ("low", |s| s.chances[0].as_f64()),

@@ -14,6 +14,7 @@ use crate::fuse::Fuse;
 use fusebox_core::Time;
 use fusebox_core::flow::{End, Finish, Step, Try};
 use fusebox_core::pipeline::{Pipeline, Stage};
+use fusebox_core::scope::Scope;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -269,5 +270,5 @@ where
 fn stands<K, T, E>(walk: &mut Walk<Fuse<K>>, last: &mut Option<Result<T, E>>) -> Result<T, Error<E>> {
     walk.abandon();
     let end = if last.is_some() { End::Result } else { End::TimedOut };
-    walk.result(Finish { end, fallback: false, endpoint: 0 }, last.take())
+    walk.result(Finish { end, fallback: false, endpoint: 0, scope: Scope::Endpoint }, last.take())
 }

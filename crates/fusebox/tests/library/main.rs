@@ -14,6 +14,7 @@ mod pool;
 mod regions;
 mod registry;
 mod retry;
+mod scopes;
 
 use fusebox::breaker::{Config, HalfOpen, State, Totals, WaitInOpen, WaitStrategy};
 use fusebox::event::Event;
