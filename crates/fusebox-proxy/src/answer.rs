@@ -30,6 +30,8 @@ const REASON: HeaderName = HeaderName::from_static("fusebox-reason");
 const SOURCE: HeaderName = HeaderName::from_static("fusebox-source");
 /// The `SOURCE` of the dependency's own answers.
 pub(crate) const LIVE: &str = "live";
+pub(crate) const ALTERNATIVE: &str = "alternative";
+pub(crate) const OTHER_REGION: &str = "other-region";
 /// Which policy refused.
 const POLICY: HeaderName = HeaderName::from_static("fusebox-policy");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -168,8 +170,10 @@ pub(crate) fn say_source(response: &mut Response<Reply>, source: &'static str) {
 
 /// Whether it is the dependency's own answer, and not an error.
 pub(crate) fn is_obeyed(response: &Response<Reply>) -> bool {
-    let live = response.headers().get(SOURCE).is_some_and(|source| source == LIVE);
-    live && !response.status().is_client_error() && !response.status().is_server_error()
+    let lived = |source: &HeaderValue| source == LIVE || source == ALTERNATIVE || source == OTHER_REGION;
+    response.headers().get(SOURCE).is_some_and(lived)
+        && !response.status().is_client_error()
+        && !response.status().is_server_error()
 }
 
 /// No attempt's answer came in time.
@@ -256,6 +260,13 @@ pub(crate) fn refused(session: &Rc<Session>, refusal: Refusal) -> Response<Reply
         _ => (StatusCode::BAD_REQUEST, "The request is malformed"),
     };
     Problem::of_client(status, "bad_request", title, refusal.detail()).into_response(session)
+}
+
+/// More bytes than all the places that bodies have.
+pub(crate) fn too_large(session: &Rc<Session>) -> Response<Reply> {
+    let (status, title) = (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large");
+    let detail = "The body is longer than all bodies together may be (bulkhead.max_concurrent, in bytes).";
+    Problem::of_client(status, "too_large", title, detail).into_response(session)
 }
 
 /// No service matches.

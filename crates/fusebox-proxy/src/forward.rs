@@ -46,9 +46,13 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     };
     let fuses = lane.fuses(request.headers());
     let ask = lane.route.asking.ask(request.headers(), has_body);
+    if lane.route.asking.is_too_large(ask) {
+        return answer::too_large(session);
+    }
     let (head, body) = request.into_parts();
     let (shelf, change) = match lane.route.larder() {
-        Some(larder) => (larder.shelf(&head), larder.change(&head)),
+        // What was asked in a body is no part of the key.
+        Some(larder) => (larder.shelf(&head).filter(|_| !has_body), larder.change(&head)),
         None => (None, None),
     };
     let call = Call { session, source: Source::of(head, body, &lane.route, session) };
@@ -57,6 +61,9 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     if finish.fallback
         && let Some(mut response) = spare::stand_in(&call, &lane, shelf.as_ref(), walk.flow.deadline()).await
     {
+        if let Some(change) = change.filter(|_| answer::is_obeyed(&response)) {
+            change.happened(response.headers());
+        }
         answer::say_fallback(&mut response, concerned(&walk, finish).name());
         walk.discard();
         return response;

@@ -2,7 +2,8 @@
 //!
 //! Kept are whole answers 200 to GET and HEAD that do not forbid it, each for its own caller or for all, as the scope
 //! says. `Cache-Control` is obeyed as a shared cache obeys it (RFC 9111): `no-store`, `no-cache` and `private` are not
-//! kept, nor is what was asked with `Authorization`, unless the scope tells its callers apart by that header;
+//! kept, nor is what was asked with `Authorization`, unless the scope tells their callers apart: `private` needs a request
+//! with one of the scope's headers;
 //! `max-age` and `stale-if-error` take the place of the configured times. What `Vary` names must be asked for alike;
 //! an answer that sets a cookie is one caller's alone. A call that may change something, and is obeyed, discards what was
 //! kept of its resource, for every caller.
@@ -167,15 +168,19 @@ impl Larder {
 
     /// What the answer says of being kept; `None` when it may not be.
     fn judge(&self, asked: &HeaderMap, told: &HeaderMap) -> Option<Candidate> {
-        let knows_callers =
-            matches!(&self.scope, CacheScope::Header(names) if names.contains(&AUTHORIZATION));
+        let scope: &[HeaderName] = match &self.scope {
+            CacheScope::Header(names) => names,
+            CacheScope::Shared => &[],
+        };
+        // Without any of the headers that tell callers apart, the request is like everybody's.
+        let is_known = scope.iter().any(|name| asked.contains_key(name));
         let mut candidate = Candidate::default();
         let (mut shared_age, mut is_public) = (None, false);
         for (name, value) in directives(told) {
             let span = value.and_then(|value| value.parse().ok()).map(Duration::from_secs);
             match name.to_ascii_lowercase().as_str() {
                 "no-store" | "no-cache" => return None,
-                "private" if !knows_callers => return None,
+                "private" if !is_known => return None,
                 "must-revalidate" | "proxy-revalidate" => candidate.stale_for = Some(Duration::ZERO),
                 "public" => is_public = true,
                 "max-age" => candidate.fresh_for = span.or(Some(Duration::ZERO)),
@@ -187,7 +192,7 @@ impl Larder {
         candidate.fresh_for = shared_age.or(candidate.fresh_for);
         let age = told.get(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         candidate.fresh_for = candidate.fresh_for.map(|fresh| fresh.saturating_sub(age.unwrap_or_default()));
-        let is_ones_own = asked.contains_key(AUTHORIZATION) && !is_public && !knows_callers;
+        let is_ones_own = asked.contains_key(AUTHORIZATION) && !is_public && !scope.contains(&AUTHORIZATION);
         let is_secret = directives(asked).any(|(name, _)| name.eq_ignore_ascii_case("no-store"));
         (!is_ones_own && !is_secret).then_some(candidate)
     }

@@ -137,7 +137,11 @@ impl Session {
     }
 
     /// How much of the present call's time was not its endpoint's: it waited for its own client, or for a connection.
-    pub(crate) fn excused(&self, now: Time) -> Duration {
+    /// Without `queued`, only the former.
+    pub(crate) fn excused(&self, now: Time, queued: bool) -> Duration {
+        if !queued {
+            return self.upload.starved(now);
+        }
         let (waiting, since, before) = self.queueing.get();
         let queued = if waiting > 0 { before.saturating_add(now.since(since)) } else { before };
         self.upload.starved(now).saturating_add(queued)

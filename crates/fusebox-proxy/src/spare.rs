@@ -71,11 +71,11 @@ pub(crate) async fn stand_in(
             },
             Spare::Service(name) => {
                 let other = call.session.worker.own_lane(name);
-                (Kind::Alternative, elsewhere(call, other, deadline).await, "alternative")
+                (Kind::Alternative, elsewhere(call, other, deadline).await, answer::ALTERNATIVE)
             }
             Spare::Region => {
                 let there = elsewhere(call, lane.elsewhere.clone(), deadline).await;
-                (Kind::OtherRegion, there, "other-region")
+                (Kind::OtherRegion, there, answer::OTHER_REGION)
             }
             Spare::Static { status, headers, body } => {
                 (Kind::Default, Some(ready(call, *status, headers, body)), "default")

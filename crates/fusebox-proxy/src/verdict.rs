@@ -31,8 +31,9 @@ pub(crate) fn judge(result: &Result<Head, Fault>, source: &Source, lenient: bool
                 _ => Verdict::SUCCESS,
             }
         }
-        Err(Fault::Client(_) | Fault::Exhausted) => Verdict::IGNORED,
-        Err(Fault::Full(_)) => Verdict::REFUSED,
+        Err(Fault::Client(_)) => Verdict::IGNORED,
+        // Our own want: another attempt that is under way may still be answered.
+        Err(Fault::Full(_) | Fault::Exhausted) => Verdict::REFUSED,
         Err(Fault::Refused | Fault::ConnectTimeout | Fault::Unresolved) => {
             failure(Failure::Connect, source.is_whole())
         }

@@ -33,6 +33,8 @@ pub(crate) struct Walk {
     pub(crate) verdict: Option<Verdict>,
     /// How much of the attempts' time was not the endpoint's.
     excused: Duration,
+    /// There have been two attempts at once: what one waits for is not the other's.
+    hedged: bool,
     /// When the flow wants to be asked again.
     ask_at: Time,
 }
@@ -50,9 +52,19 @@ impl Walk {
         let mut flow = Flow::new(source.is_replayable());
         flow.ask(ask);
         flow.due_by(deadline);
-        let excused = session.excused(session.now());
+        let excused = session.excused(session.now(), true);
         let (session, lane) = (session.clone(), lane.clone());
-        Walk { session, lane, fuses, flow, last: None, verdict: None, excused, ask_at: Time::ZERO }
+        Walk {
+            session,
+            lane,
+            fuses,
+            flow,
+            last: None,
+            verdict: None,
+            excused,
+            hedged: false,
+            ask_at: Time::ZERO,
+        }
     }
 
     /// Walks to the end.
@@ -89,6 +101,7 @@ impl Walk {
                 Step::Call(of) => {
                     self.discard();
                     source.due_by(self.flow.deadline());
+                    self.hedged |= flights.first.is_some();
                     flights.take_off(of, begin(of));
                     self.ask_at = Time::ZERO;
                 }
@@ -132,18 +145,25 @@ impl Walk {
     fn land(&mut self, of: Try, result: Result<Head, Fault>, source: &Source) {
         self.excuse(self.session.now());
         let verdict = judge(&result, source, self.lane.route.lenient);
-        self.verdict = Some(verdict);
         match result {
             Ok(_) => self.flow.told_head(of, verdict),
             Err(_) => self.flow.told(of, verdict),
         }
+        // A hedge that was refused takes back nothing of what the other attempt has come to.
+        if verdict.refused && self.last.is_some() {
+            if let Ok(head) = result {
+                head.discard(&self.lane.route.endpoints[of.endpoint], &self.session);
+            }
+            return;
+        }
         self.discard();
-        self.last = Some((of.endpoint, result));
+        (self.last, self.verdict) = (Some((of.endpoint, result)), Some(verdict));
     }
 
     /// Takes the time in which the attempt waited for its client or for a connection off its clocks.
     fn excuse(&mut self, now: Time) {
-        let excused = self.session.excused(now);
+        // What is excused never shrinks: a hedge makes the line's part stand still.
+        let excused = self.session.excused(now, !self.hedged);
         if excused > self.excused {
             self.flow.excuse(excused - self.excused);
             self.excused = excused;

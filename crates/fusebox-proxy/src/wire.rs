@@ -55,6 +55,8 @@ pub(crate) fn tell_deadline(headers: &mut HeaderMap, deadline: Time, now: Time) 
 pub(crate) struct Asking {
     priority: Option<PriorityRule>,
     key: Option<Key>,
+    /// A longer body has no room, where bytes are counted.
+    longest: u64,
     counts: Counts,
     /// Drawn anew for each process: nobody can choose keys that meet in one account.
     hash: RandomState,
@@ -66,6 +68,10 @@ impl Asking {
             priority: policies.priority.clone(),
             key: policies.caller_key().cloned(),
             counts: policies.bulkhead.as_ref().map_or(Counts::Calls, |bulkhead| bulkhead.counts),
+            longest: policies.bulkhead.as_ref().map_or(u64::MAX, |bulkhead| match bulkhead.counts {
+                Counts::Bytes => bulkhead.settings.config().max_concurrent,
+                Counts::Calls => u64::MAX,
+            }),
             hash: hash.clone(),
         }
     }
@@ -73,6 +79,11 @@ impl Asking {
     /// A key for what a header says.
     pub(crate) fn key_of(&self, value: &HeaderValue) -> u64 {
         self.hash.hash_one(value.as_bytes()).max(1)
+    }
+
+    /// Whether a call that asks this can never have room beside others.
+    pub(crate) fn is_too_large(&self, ask: Ask) -> bool {
+        ask.weight > self.longest
     }
 
     /// What a call with these headers asks.

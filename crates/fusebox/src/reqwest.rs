@@ -112,9 +112,14 @@ impl<K> Hosts<K> {
             None => host.to_owned(),
         };
         let now = self.other.0.circuit().clock().now();
-        self.fuses.circuit(&name, now, |name| match (self.make)(name) {
-            Ok(fuse) if name != OTHER => Host(Arc::new(fuse)),
-            _ => self.other.clone(),
+        if let Some(known) = self.fuses.find(&name) {
+            return known;
+        }
+        // A host that no pipeline can be made for takes nobody's room.
+        let Ok(fuse) = (self.make)(&name) else { return self.other.clone() };
+        self.fuses.circuit(&name, now, |name| match name {
+            OTHER => self.other.clone(),
+            _ => Host(Arc::new(fuse)),
         })
     }
 }

@@ -314,9 +314,21 @@ impl CircuitBreaker {
         done
     }
 
+    /// Something of a driver's own user panicked where nothing may, such as a classifier: counted and told as an internal
+    /// fault. The circuit goes on as it is.
+    #[cold]
+    pub fn fault(&self, now: Time) {
+        self.with(now, |machine, _, _| self.count_fault(machine, now));
+    }
+
     #[cold]
     fn mend(&self, machine: &mut Machine, now: Time) {
         machine.start_afresh(&self.front, now);
+        self.count_fault(machine, now);
+    }
+
+    fn count_fault(&self, machine: &mut Machine, now: Time) {
+        machine.tally.internal_faults += 1;
         let last = Time::from_nanos(self.fault_told.load(Relaxed));
         let total = u64::from(machine.tally.internal_faults);
         if total == 1 || now.since(last) >= Duration::from_secs(1) {

@@ -201,7 +201,6 @@ impl Machine {
     pub(super) fn start_afresh(&mut self, front: &Front, now: Time) {
         self.hold = None;
         self.resume = None;
-        self.tally.internal_faults += 1;
         self.enter(front, State::Closed, now, Cause::InternalFault);
     }
 }

@@ -42,6 +42,10 @@ pub(super) struct Branch {
     pub(super) depth: usize,
     /// The number of the attempt under way, or of the last one.
     pub(super) attempt: u32,
+    /// The latest attempt when the endpoint was picked, or the throttle asked: with a later one, a call was made.
+    pub(super) picked_from: u32,
+    /// The latest attempt when the hedge was passed.
+    pub(super) hedged_from: u32,
     /// An attempt's clocks are running.
     pub(super) running: bool,
     /// The response head has come; the verdict on the body is open.
@@ -82,6 +86,8 @@ impl Branch {
             at: At::Start,
             depth: 0,
             attempt: 0,
+            picked_from: 0,
+            hedged_from: 0,
             running: false,
             headed: false,
             endpoint: 0,

@@ -70,9 +70,9 @@ impl Flow {
         self.longest_of_both();
         self.hedge = None;
         if let At::Spent(first) = self.main.at {
-            // A hedge that was refused says nothing of the call.
-            let refused = matches!(carried, Carried::Rejected(..));
-            self.main.at = At::Outward(if refused { first } else { carried });
+            // A hedge that was refused, or that only the deadline cut off, takes back nothing of what the first one said.
+            let says_something = matches!(carried.outcome(), Outcome::Failure(_));
+            self.main.at = At::Outward(if says_something { carried } else { first });
         }
         None
     }

@@ -23,8 +23,8 @@ impl Flow {
                 }
                 Err(rejection) => return self.refuse(side, rejection),
             },
-            // Fixed when the call first comes here: neither a retry nor another endpoint gives it more time.
-            Stage::Deadline(span) => self.deadline = self.deadline.min(cx.now.plus_nanos(*span)),
+            // Fixed when the call began.
+            Stage::Deadline(_) => {}
             // No time is left for an attempt: a ticket would be evidence of nothing.
             Stage::Scopes(_) | Stage::Breaker if cx.now >= self.deadline => {
                 return self.turn_out(side, Carried::Deadline { failure: false });
@@ -38,12 +38,16 @@ impl Flow {
             },
             Stage::Pick(balancer) => {
                 self.endpoints = balancer.endpoints();
+                self.branch(side).picked_from = self.branch(side).attempt;
                 if let Err((rejection, of)) = self.branch(side).pick(balancer, circuits, cx) {
                     return self.turn_out(side, Carried::Rejected(rejection, of));
                 }
             }
             Stage::Throttle(throttle) => match throttle.admit(self.ask.priority, cx.rng, cx.now) {
-                Ok(()) => self.branch(side).throttled = true,
+                Ok(()) => {
+                    let branch = self.branch(side);
+                    (branch.throttled, branch.picked_from) = (true, branch.attempt);
+                }
                 Err(rejection) => return self.refuse(side, rejection),
             },
             Stage::Bulkhead(bulkhead) => {
@@ -66,7 +70,10 @@ impl Flow {
                 }
             }
             Stage::Hedge(hedge) => {
-                hedge.first_try(cx.now);
+                if self.rounds == 0 {
+                    hedge.first_try(cx.now);
+                }
+                self.branch(side).hedged_from = self.branch(side).attempt;
                 self.fork = self.main.depth + 1;
                 // How long to wait is known when the attempt begins.
                 if self.replayable && self.watching == Watching::Driver {

@@ -252,13 +252,6 @@ impl Flow {
         }
     }
 
-    /// The attempt in flight, whichever it is, has come to this.
-    #[inline(always)]
-    pub fn broke(&mut self, verdict: Verdict) {
-        let hedge = self.hedge.as_ref().filter(|hedge| hedge.is_calling() && !self.main.is_calling());
-        self.told(hedge.unwrap_or(&self.main).attempt(), verdict);
-    }
-
     /// The attempt's response head has come. After a good one the body's fate is still open: the walk ends, and
     /// [`Flow::tail`] carries on what is held.
     #[inline(always)]
@@ -350,7 +343,17 @@ impl Flow {
             let branch = self.branch(side);
             let (at, depth) = (branch.at, branch.depth);
             match at {
-                At::Start => (self.main.at, self.walking) = (At::Inward, true),
+                At::Start => {
+                    // Fixed when the call begins: neither waiting, nor a retry, nor another endpoint gives it more time.
+                    let span = stages.iter().find_map(|stage| match stage {
+                        Stage::Deadline(span) => Some(*span),
+                        _ => None,
+                    });
+                    if let Some(span) = span {
+                        self.deadline = self.deadline.min(cx.now.plus_nanos(span));
+                    }
+                    (self.main.at, self.walking) = (At::Inward, true);
+                }
                 At::Inward => match stages.get(depth) {
                     Some(stage) => self.enter(side, stage, circuits, cx),
                     None => return Moved::Ask(Step::Call(self.begin(side, circuits, cx.now))),

@@ -67,7 +67,7 @@ impl Flow {
                 }
             }
             Stage::Pick(balancer) if core::mem::take(&mut branch.picked) => {
-                if branch.attempt == 0 || matches!(carried, Carried::Rejected(..)) {
+                if branch.attempt == branch.picked_from || matches!(carried, Carried::Rejected(..)) {
                     balancer.give_back(branch.endpoint);
                 } else {
                     balancer.settle(branch.endpoint, carried.outcome(), branch.longest, now);
@@ -76,11 +76,11 @@ impl Flow {
             Stage::Throttle(throttle) if core::mem::take(&mut branch.throttled) => match carried {
                 // It refused nothing: it was never asked.
                 Carried::Rejected(..) => throttle.give_back(priority),
-                _ if branch.attempt == 0 => throttle.give_back(priority),
+                _ if branch.attempt == branch.picked_from => throttle.give_back(priority),
                 carried => throttle.settle(carried.outcome(), now),
             },
             // Of an attempt that lost it is known that it would have taken longer still.
-            Stage::Hedge(hedge) if branch.attempt > 0 => {
+            Stage::Hedge(hedge) if branch.attempt > branch.hedged_from => {
                 hedge.record(now.nanos_since(branch.began), carried.outcome(), now);
             }
             Stage::AdaptiveTimeout(timeout) => {

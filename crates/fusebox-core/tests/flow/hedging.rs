@@ -1,9 +1,11 @@
 //! Hedging: a second attempt beside a slow one, and the first good answer wins.
 
-use crate::world::{HANGS, Plan, fails, head, ok, overloaded};
+use crate::world::{HANGS, Plan, ends, fails, head, ok, overloaded};
+use fusebox_core::Verdict;
 use fusebox_core::breaker::State;
 use fusebox_core::flow::{End, Flow};
 use fusebox_core::pipeline::Order::{RetryOutside, Seed};
+use fusebox_core::pipeline::Stage;
 
 const ORDERS: [fusebox_core::pipeline::Order; 2] = [Seed, RetryOutside];
 
@@ -98,6 +100,39 @@ fn the_deadline_cuts_both() {
         let world = Plan::new(order).hedge(20).deadline(60).build();
         let call = world.call(&[HANGS, HANGS]);
         assert_eq!((call.end(), call.ended(), call.cancelled), (End::DeadlineExceeded, 60, vec![1, 2]));
+    }
+}
+
+#[test]
+fn a_hedge_that_only_the_deadline_cuts_off_does_not_take_back_that_the_first_attempt_failed() {
+    for order in ORDERS {
+        let world = Plan::new(order).hedge(40).timeout(50).deadline(60).build();
+        let call = world.call(&[HANGS, HANGS]);
+        assert_eq!((call.end(), call.ended()), (End::TimedOut, 60), "{order:?}");
+        assert_eq!(world.counted()[1], 1, "the first attempt timed out at 50: {order:?}");
+    }
+}
+
+#[test]
+fn a_hedge_that_is_refused_further_on_leaves_the_failure_that_was_there() {
+    for order in ORDERS {
+        let world = Plan::new(order).hedge(20).build();
+        let call = world.call(&[fails(30), ends(30, Verdict::REFUSED)]);
+        assert_eq!(call.end(), End::Result);
+        assert_eq!(world.counted()[1], 1, "{order:?}");
+    }
+}
+
+#[test]
+fn a_further_round_is_no_first_try_of_the_hedge_s_budget() {
+    for order in ORDERS {
+        let world = Plan::new(order).hedge(20).attempts(3, 10).build();
+        world.call(&[fails(1), fails(1), ok(1)]);
+        let hedge = world.pipeline.stages().iter().find_map(|stage| match stage {
+            Stage::Hedge(hedge) => Some(hedge.snapshot(world.now()).first_tries),
+            _ => None,
+        });
+        assert_eq!(hedge, Some(1), "{order:?}");
     }
 }
 

@@ -78,6 +78,36 @@ fn nobody_has_another_callers_answer() {
 }
 
 #[test]
+fn a_private_answer_to_somebody_whom_the_scope_does_not_know_is_kept_for_nobody() {
+    let backend = says("Cache-Control: private\r\n", "mine");
+    let proxy = run(&service(&[backend.address], &format!("{ONCE}fallback = {{ cached = {{}} }}")));
+    assert_eq!(asks(proxy.address, "/", "X-Api-Key: ann\r\n").status, 200);
+    backend.turn_to(500);
+    for other in ["X-Api-Key: bob\r\n", "X-Api-Key: ann\r\n", ""] {
+        assert_eq!(asks(proxy.address, "/", other).status, 500, "{other:?}");
+    }
+}
+
+#[test]
+fn an_answer_to_a_question_in_a_body_is_not_kept() {
+    let backend = says("", "to a");
+    let proxy = run(&service(
+        &[backend.address],
+        &format!("{ONCE}fallback = {{ cached = {{ scope = \"shared\" }} }}"),
+    ));
+    let ask = |question: &str| {
+        let mut client = Client::connect(proxy.address);
+        let length = question.len();
+        client
+            .send(format!("GET /find HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{question}"));
+        client.read().status
+    };
+    assert_eq!(ask("a"), 200);
+    backend.turn_to(500);
+    assert_eq!((ask("b"), asks(proxy.address, "/find", "").status), (500, 500));
+}
+
+#[test]
 fn what_may_not_be_shared_is_not_kept_for_all() {
     for (told, asked, kept) in [
         ("", "", true),

@@ -1,6 +1,6 @@
 //! Quotas, places, priorities and deadlines, as a client and the endpoint see them.
 
-use crate::support::{Answer, Backend, Client, before, eventually, get};
+use crate::support::{Answer, Backend, Client, before, eventually, get, run, service};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
@@ -199,4 +199,16 @@ fn an_endpoint_that_says_no_is_not_asked_again() {
     let backend = Backend::answering("HTTP/1.1 503 Busy\r\nfusebox-retry: no\r\nContent-Length: 0\r\n\r\n");
     let proxy = before(backend.address, "retry = { max_attempts = 3, budget = false }");
     assert_eq!((get(proxy.address, "/").status, backend.reached()), (503, 1));
+}
+
+#[test]
+fn a_body_longer_than_all_bodies_together_may_be_is_refused_at_once() {
+    let backend = Backend::status(200);
+    let config = "bulkhead = { counts = \"bytes\", max_concurrent = 1000 }";
+    let proxy = run(&service(&[backend.address], config));
+    let mut client = Client::connect(proxy.address);
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 99999999999\r\n\r\nx");
+    let refused = client.read();
+    assert_eq!((refused.status, refused.header("content-type")), (413, Some("application/problem+json")));
+    assert_eq!(Client::connect(proxy.address).post("/", "short").status, 200);
 }

@@ -22,9 +22,9 @@ pub(crate) fn blocking<T, E>(
     let waker = queue.as_ref().map_or(Waker::noop(), |(_, waker)| waker);
     loop {
         match walk.next_woken(reached, waker) {
-            Step::Call(attempt) => match walk.inside(|| op(attempt)) {
+            Step::Call(attempt) => match walk.inside(attempt, || op(attempt)) {
                 Some(result) => {
-                    walk.told(attempt, classify.classify(&result));
+                    walk.told(attempt, walk.judge(classify, &result));
                     last = Some(result);
                 }
                 None => walk.told(attempt, fusebox_core::Verdict::IGNORED),

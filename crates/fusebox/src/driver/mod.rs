@@ -12,8 +12,9 @@ pub(crate) use pooled::pooled;
 pub(crate) use timed::{on_tokio, rung, timer};
 
 use crate::circuit::CircuitBreaker;
-use crate::classify::Classify;
+use crate::classify::{Classify, Results};
 use crate::error::Error;
+use crate::fallback::contained;
 use fusebox_core::bulkhead::Place;
 use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
@@ -85,8 +86,8 @@ impl<P: Policies> Policies for &P {
 #[derive(Debug)]
 pub(crate) struct Walk<P: Policies> {
     flow: Flow,
-    /// An attempt's code is running. When that panics, it stays.
-    inside: bool,
+    /// This attempt's code is running. When that panics, it stays.
+    inside: Option<Try>,
     /// The circuit of the call's tenant, with its key.
     tenant: Option<(u64, CircuitBreaker)>,
     policies: P,
@@ -113,7 +114,7 @@ impl<P: Policies> Walk<P> {
 
     #[inline(always)]
     fn of(flow: Flow, policies: P) -> Self {
-        Walk { flow, inside: false, tenant: None, policies }
+        Walk { flow, inside: None, tenant: None, policies }
     }
 
     /// Whose call it is.
@@ -124,11 +125,22 @@ impl<P: Policies> Walk<P> {
     /// Runs the code of an attempt. When it panics, the panic goes on, and the walk, once it is dropped, counts it as the
     /// attempt's failure.
     #[inline(always)]
-    pub(crate) fn inside<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        self.inside = true;
+    pub(crate) fn inside<R>(&mut self, of: Try, f: impl FnOnce() -> R) -> R {
+        self.inside = Some(of);
         let done = f();
-        self.inside = false;
+        self.inside = None;
         done
+    }
+
+    /// What the classifier says. When it panics, that is counted, and the result speaks for itself: `Ok` is a success.
+    #[inline(always)]
+    pub(crate) fn judge<T, E>(&self, classify: &impl Classify<T, E>, result: &Result<T, E>) -> Verdict {
+        let judged = contained(|| classify.classify(result));
+        judged.unwrap_or_else(|| {
+            let circuit = self.policies.circuit();
+            circuit.core().fault(circuit.clock().now());
+            Results.classify(result)
+        })
     }
 
     /// It waits for no turn and no place.
@@ -235,8 +247,8 @@ impl<P: Policies> Walk<P> {
     /// Gives back what is held, of a walk that has not come to its end.
     #[cold]
     pub(crate) fn abandon(&mut self) {
-        if std::mem::take(&mut self.inside) {
-            self.flow.broke(Verdict::final_failure(Failure::Panic));
+        if let Some(of) = self.inside.take() {
+            self.flow.told(of, Verdict::final_failure(Failure::Panic));
             let _ = self.next(Time::ZERO);
         }
         let now = self.policies.circuit().clock().now();
@@ -269,7 +281,7 @@ pub(crate) async fn without_timer<T, E>(
     let mut future = pin!(future);
     let mut asked = false;
     let polled = poll_fn(|cx| {
-        let polled = walk.inside(|| future.as_mut().poll(cx));
+        let polled = walk.inside(attempt, || future.as_mut().poll(cx));
         if polled.is_pending() && !asked {
             asked = true;
             let step = walk.next(Time::ZERO);
@@ -281,7 +293,7 @@ pub(crate) async fn without_timer<T, E>(
         polled
     });
     let result = polled.await;
-    walk.told(attempt, classify.classify(&result));
+    walk.told(attempt, walk.judge(classify, &result));
     match walk.next(Time::ZERO) {
         Step::Finish(finish) => walk.result(finish, Some(result)),
         step => unreachable!("a breaker alone has no next step {step:?}"),

@@ -59,7 +59,7 @@ where
                     Some((of, _)) if !in_flight.contains(&Some(of)) => {}
                     Some((of, Ok(result))) => {
                         forget(&mut in_flight, of);
-                        walk.told(of, classify.classify(&result));
+                        walk.told(of, walk.judge(classify, &result));
                         last = Some(result);
                         reached = Time::ZERO;
                     }

@@ -34,8 +34,8 @@ where
                 let (Some(of), Some(future)) = (flight.of, flight.future.as_mut().as_pin_mut()) else {
                     continue;
                 };
-                if let Poll::Ready(result) = walk.inside(|| future.poll(cx)) {
-                    walk.told(of, classify.classify(&result));
+                if let Poll::Ready(result) = walk.inside(of, || future.poll(cx)) {
+                    walk.told(of, walk.judge(classify, &result));
                     last = Some(result);
                     flight.land();
                     (landed, fresh) = (true, true);
@@ -55,7 +55,7 @@ where
                     Step::Call(of) => {
                         if let Some(free) = flights.iter_mut().find(|flight| flight.of.is_none()) {
                             free.of = Some(of);
-                            free.future.set(Some(walk.inside(|| op(of))));
+                            free.future.set(Some(walk.inside(of, || op(of))));
                         }
                         fresh = true;
                         break;

@@ -37,7 +37,6 @@ pub use items::Cached;
 pub use items::{BlockingAlternative, Default};
 #[cfg(feature = "tokio")]
 pub use list::Chain;
-#[cfg(feature = "tower")]
 pub(crate) use list::contained;
 pub use list::{BlockingChain, Nothing, Then, Unanswered};
 

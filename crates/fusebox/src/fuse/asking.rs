@@ -6,7 +6,7 @@ use crate::classify::Classify;
 use crate::driver::{self, Policies, Walk};
 use crate::error::Error;
 use fusebox_core::flow::{Finish, Try};
-use fusebox_core::{Ask, Priority, Time};
+use fusebox_core::{Ask, Priority};
 use std::time::Duration;
 
 /// A call that says something of itself: made by [`Fuse::asking`](Fuse::asking), for one call or for many of a kind.
@@ -27,7 +27,7 @@ use std::time::Duration;
 pub struct Asking<'a, F: Handle> {
     inner: &'a Inner<F::Classify>,
     ask: Ask,
-    due: Time,
+    due_in: Option<Duration>,
     tenant: Option<&'a str>,
 }
 
@@ -62,7 +62,7 @@ impl<K> Handle for BlockingFuse<K> {
 
 impl<'a, F: Handle> Asking<'a, F> {
     pub(super) fn new(inner: &'a Inner<F::Classify>, ask: Ask) -> Self {
-        Asking { inner, ask, due: Time::NEVER, tenant: None }
+        Asking { inner, ask, due_in: None, tenant: None }
     }
 
     /// How much it matters if there is not room for all.
@@ -72,11 +72,11 @@ impl<'a, F: Handle> Asking<'a, F> {
         self
     }
 
-    /// It must be over in `span` from now: what is left of its caller's own deadline. A longer one than the pipeline's changes
+    /// It must be over `span` after it was made: what is left of its caller's own deadline. A longer one than the pipeline's changes
     /// nothing.
     #[must_use]
     pub fn due_in(mut self, span: Duration) -> Self {
-        self.due = self.inner.circuit().clock().now() + span;
+        self.due_in = Some(span);
         self
     }
 
@@ -93,7 +93,9 @@ impl<'a, F: Handle> Asking<'a, F> {
 
     fn prepared(&self, mut walk: Walk<&'a Inner<F::Classify>>) -> Walk<&'a Inner<F::Classify>> {
         walk.ask(self.ask);
-        walk.due_by(self.due);
+        if let Some(span) = self.due_in {
+            walk.due_by(self.inner.circuit().clock().now() + span);
+        }
         if let Some(name) = self.tenant {
             walk.of_tenant(self.inner.tenant(name));
         }

@@ -19,6 +19,7 @@ use crate::circuit::{CircuitBreaker, CircuitBuilder};
 use crate::classify::{Classify, Results};
 use crate::driver::Policies;
 use crate::error::{Error, InvalidConfig};
+use crate::fallback::contained;
 use fusebox_core::Ask;
 use fusebox_core::balancer::Spec;
 use fusebox_core::breaker::ConfigError;
@@ -166,7 +167,7 @@ impl<K> Inner<K> {
         self.endpoints.get(of.endpoint).map_or(self.circuit.name(), |spec| &spec.name)
     }
 
-    /// What a fallback makes of a result.
+    /// What a fallback makes of a result. When it panics, that is counted and the result stands.
     fn answer<T, E>(
         &self,
         result: Result<T, Error<E>>,
@@ -176,9 +177,16 @@ impl<K> Inner<K> {
         match result {
             Ok(value) => Ok(Answer { value, source: Source::Live }),
             Err(error) if falls_back => {
-                let value = fallback(&error);
-                self.fallbacks.told(Kind::Default, Told::Answered);
-                Ok(Answer { value, source: Source::Default })
+                let value = contained(|| fallback(&error));
+                let told = if value.is_some() { Told::Answered } else { Told::Panicked };
+                self.fallbacks.told(Kind::Default, told);
+                match value {
+                    Some(value) => Ok(Answer { value, source: Source::Default }),
+                    None => {
+                        self.fallbacks.unanswered();
+                        Err(error)
+                    }
+                }
             }
             Err(error) => Err(error),
         }

@@ -11,10 +11,10 @@ use crate::classify::Classify;
 use crate::driver::{Walk, rung, timer};
 use crate::error::Error;
 use crate::fuse::Fuse;
-use fusebox_core::Time;
 use fusebox_core::flow::{End, Finish, Step, Try};
-use fusebox_core::pipeline::{Pipeline, Stage};
+use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
 use fusebox_core::scope::Scope;
+use fusebox_core::{Failure, Time, Verdict};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -123,7 +123,7 @@ where
                 if attempt.attempt < attempts {
                     begun.spare = begun.replay.copy(service, &request);
                 }
-                begun.future = Some(begun.walk.inside(|| service.call(request)));
+                begun.future = Some(begun.walk.inside(attempt, || service.call(request)));
                 begun.at = At::Calling(attempt);
             }
             // It waits for its turn or for a place, and asks again when it is polled.
@@ -153,10 +153,10 @@ where
                     let Some(future) = this.future.as_mut().as_pin_mut() else {
                         unreachable!("an attempt in flight has a future")
                     };
-                    match this.walk.inside(|| future.poll(cx)) {
+                    match this.walk.inside(attempt, || future.poll(cx)) {
                         Poll::Ready(result) => {
                             this.future.set(None);
-                            let mut verdict = this.walk.policies().classifier().classify(&result);
+                            let mut verdict = this.walk.judge(this.walk.policies().classifier(), &result);
                             verdict.retryable &= this.spare.is_some();
                             this.walk.told(attempt, verdict);
                             *this.last = Some(result);
@@ -200,7 +200,11 @@ where
                         }
                         Some(Poll::Ready(Err(_))) | None => {
                             *this.at = At::Over;
-                            return Poll::Ready(stands(this.walk, this.last));
+                            if let Some(attempt) = begun {
+                                this.walk.told(attempt, Verdict::final_failure(Failure::Connect));
+                                let _ = this.walk.next(Time::ZERO);
+                            }
+                            return Poll::Ready(stands(this.walk, this.last, this.fallback));
                         }
                     }
                 }
@@ -211,7 +215,7 @@ where
                     if attempt.attempt < *this.attempts {
                         *this.spare = this.replay.copy(&service, &request);
                     }
-                    this.future.set(Some(this.walk.inside(|| service.call(request))));
+                    this.future.set(Some(this.walk.inside(attempt, || service.call(request))));
                     this.alarm.set(None);
                     (*this.at, *this.until) = (At::Calling(attempt), Time::ZERO);
                     continue;
@@ -247,7 +251,7 @@ where
                         return Poll::Pending;
                     }
                     if let At::Over = this.at {
-                        return Poll::Ready(stands(this.walk, this.last));
+                        return Poll::Ready(stands(this.walk, this.last, this.fallback));
                     }
                     this.alarm.set(timer(this.walk.policies().circuit().clock(), until));
                     ready!(rung(this.alarm.as_mut(), cx));
@@ -266,9 +270,20 @@ where
     }
 }
 
-/// A retry that cannot be made leaves the result that was there.
-fn stands<K, T, E>(walk: &mut Walk<Fuse<K>>, last: &mut Option<Result<T, E>>) -> Result<T, Error<E>> {
+/// A retry that cannot be made leaves the failure that was there, for the fallback to answer.
+fn stands<K, T, E>(
+    walk: &mut Walk<Fuse<K>>,
+    last: &mut Option<Result<T, E>>,
+    fallback: &impl StandIn<T, E>,
+) -> Result<T, Error<E>> {
     walk.abandon();
     let end = if last.is_some() { End::Result } else { End::TimedOut };
-    walk.result(Finish { end, fallback: false, endpoint: 0, scope: Scope::Endpoint }, last.take())
+    let finish = Finish { end, fallback: false, endpoint: 0, scope: Scope::Endpoint };
+    let result = walk.result(finish, last.take());
+    let fuse = walk.policies();
+    let answers = |stage: &Stage| matches!(stage, Stage::Fallback(FallbackOn::Failed));
+    match fuse.pipeline().stages().iter().any(answers) {
+        true => fallback.stand_in(result, fuse.fallback_counters()),
+        false => result,
+    }
 }

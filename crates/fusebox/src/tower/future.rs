@@ -71,7 +71,9 @@ impl<F, H: Borrow<CircuitBreaker>, K> CircuitBreakerFuture<F, H, K> {
     pub(super) fn begin(circuit: H, classify: K, call: impl FnOnce() -> F) -> Self {
         let mut walk = Walk::without_timer(Alone(circuit));
         let state = match walk.next(Time::ZERO) {
-            Step::Call(attempt) => State::Calling { attempt, asked: false, future: walk.inside(call) },
+            Step::Call(attempt) => {
+                State::Calling { attempt, asked: false, future: walk.inside(attempt, call) }
+            }
             Step::Finish(finish) => State::Refused { finish },
             step @ (Step::Wait(_) | Step::Cancel(_)) => {
                 unreachable!("a breaker alone does not begin with {step:?}")
@@ -94,7 +96,7 @@ where
         let mut this = self.project();
         let (attempt, result) = match this.state.as_mut().project() {
             StateProjection::Calling { attempt, asked, future } => {
-                let polled = this.walk.inside(|| future.poll(cx));
+                let polled = this.walk.inside(*attempt, || future.poll(cx));
                 if polled.is_pending() && !*asked {
                     *asked = true;
                     let step = this.walk.next(Time::ZERO);
@@ -113,7 +115,7 @@ where
             StateProjection::Over => panic!("a call was polled after it had finished"),
         };
         this.state.set(State::Over);
-        this.walk.told(attempt, this.classify.classify(&result));
+        this.walk.told(attempt, this.walk.judge(this.classify, &result));
         match this.walk.next(Time::ZERO) {
             Step::Finish(finish) => Poll::Ready(this.walk.result(finish, Some(result))),
             step => unreachable!("a breaker alone has no next step {step:?}"),

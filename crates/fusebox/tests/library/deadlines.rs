@@ -3,7 +3,7 @@
 use crate::{three_strikes, told, totals, transitions};
 use fusebox::breaker::{Config, Setting, State};
 use fusebox::pipeline::Order;
-use fusebox::{Clock, Error, Fuse, FuseBuilder, retry};
+use fusebox::{Ask, Clock, Error, Fuse, FuseBuilder, limiter, retry};
 use futures::FutureExt;
 use std::cell::Cell;
 use std::future::pending;
@@ -120,4 +120,32 @@ async fn ten_hanging_runs_open_a_default_circuit_while_they_hang() {
     assert_eq!(fuse.circuit().state(), State::Open);
     let trip = fuse.circuit().snapshot().last_trip.expect("it tripped");
     assert!(trip.to_string().contains("10 of them hung"), "{trip}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_kind_of_calls_is_due_in_counts_from_each_call() {
+    let fuse = Fuse::builder("a").clock(Clock::tokio()).build().expect("works");
+    let kind = fuse.asking(Ask::default()).due_in(Duration::from_secs(1));
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        kind.run(async || Ok::<_, &str>(())).await.expect("each has its second");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_turn_is_part_of_the_deadline() {
+    let seconds = Duration::from_secs;
+    let quota = limiter::Config {
+        permits: 1,
+        per: seconds(10),
+        burst: 1,
+        max_wait: seconds(60),
+        ..Default::default()
+    };
+    let built = Fuse::builder("a").clock(Clock::tokio()).rate_limiter(quota).deadline(seconds(5)).build();
+    let fuse = built.expect("works");
+    fuse.run(async || Ok::<_, &str>(())).await.expect("the first has its turn at once");
+    let began = tokio::time::Instant::now();
+    assert!(fuse.run(async || Ok::<_, &str>(())).await.is_err());
+    assert!(began.elapsed() <= seconds(5), "{:?}", began.elapsed());
 }

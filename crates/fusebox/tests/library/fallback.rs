@@ -109,3 +109,22 @@ fn a_blocking_pipeline_refuses_what_would_have_to_interrupt_it() {
          use deadline = 5s: none without a thread pool, since nothing can interrupt a blocking call, is accepted"
     );
 }
+
+#[test]
+fn a_fallback_that_panics_is_counted_and_the_result_stands() {
+    let fuse = Fuse::builder("a").build_blocking().expect("works");
+    let answered = fuse.call_or_else(|| Err::<u8, _>("down"), |_| panic!("no answer"));
+    assert!(matches!(answered, Err(Error::Failed("down"))), "{answered:?}");
+    let seen = fuse.fallback_counters().snapshot();
+    assert!(format!("{seen:?}").contains("panicked: 1"), "{seen:?}");
+}
+
+#[test]
+fn a_classifier_that_panics_is_counted_and_the_result_speaks_for_itself() {
+    let broken = |_: &Result<u8, &str>| -> Verdict { panic!("cannot judge") };
+    let fuse = Fuse::builder("a").classify(broken).build_blocking().expect("works");
+    assert_eq!(fuse.call(|| Ok::<_, &str>(7)).expect("the result is the caller's"), 7);
+    assert!(fuse.call(|| Err::<u8, _>("down")).is_err());
+    let totals = fuse.circuit().snapshot().totals;
+    assert_eq!((totals.success, totals.failure, totals.internal_faults), (1, 1, 2));
+}

@@ -159,3 +159,28 @@ fn the_threads_are_named_and_end_with_the_pool() {
     });
     assert_eq!((told, seen.lock().expect("unpoisoned").as_deref()), (Ok(()), Some("a-1")));
 }
+
+#[test]
+fn what_panics_as_it_is_dropped_takes_no_thread_along() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let config = PoolConfig { threads: 1, ..PoolConfig::default() };
+    let pool = ThreadPool::new("a", config).expect("starts");
+    let patience = Duration::from_millis(20);
+    let fuse = Fuse::builder("a").timeout(patience).build_pooled(pool.clone()).expect("works");
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (bomb, gate) = (Bomb, Mutex::new(gate));
+    let left = fuse.call(move || {
+        let _armed = &bomb;
+        let _ = gate.lock().map(|gate| gate.recv());
+        Ok::<_, &str>(())
+    });
+    assert!(matches!(left, Err(Error::TimedOut)), "the caller has gone, the job holds the last handle");
+    drop(open);
+    let unhurried = Fuse::builder("b").build_pooled(pool).expect("works");
+    unhurried.call(|| Ok::<_, &str>(())).expect("the thread is there");
+}
