@@ -3,6 +3,7 @@
 use crate::{three_strikes, told, totals, transitions};
 use fusebox::breaker::{Config, Setting, State};
 use fusebox::pipeline::Order;
+use fusebox::test::Script;
 use fusebox::{Ask, Clock, Error, Fuse, FuseBuilder, limiter, retry};
 use futures::FutureExt;
 use std::cell::Cell;
@@ -125,27 +126,27 @@ async fn ten_hanging_runs_open_a_default_circuit_while_they_hang() {
 #[tokio::test(start_paused = true)]
 async fn what_a_kind_of_calls_is_due_in_counts_from_each_call() {
     let fuse = Fuse::builder("a").clock(Clock::tokio()).build().expect("works");
+    let script = Script::new().answers(Duration::from_millis(900), Ok::<_, String>(()));
     let kind = fuse.asking(Ask::default()).due_in(Duration::from_secs(1));
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        kind.run(async || Ok::<_, &str>(())).await.expect("each has its second");
+        kind.run(|| script.call()).await.expect("each has its second");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_turn_is_part_of_the_deadline() {
-    let seconds = Duration::from_secs;
+    let (seconds, clock) = (Duration::from_secs, Clock::tokio());
     let quota = limiter::Config {
         permits: 1,
         per: seconds(10),
         burst: 1,
         max_wait: seconds(60),
-        ..Default::default()
+        ..limiter::Config::default()
     };
-    let built = Fuse::builder("a").clock(Clock::tokio()).rate_limiter(quota).deadline(seconds(5)).build();
+    let built = Fuse::builder("a").clock(clock.clone()).rate_limiter(quota).deadline(seconds(5)).build();
     let fuse = built.expect("works");
     fuse.run(async || Ok::<_, &str>(())).await.expect("the first has its turn at once");
-    let began = tokio::time::Instant::now();
+    let began = clock.now();
     assert!(fuse.run(async || Ok::<_, &str>(())).await.is_err());
-    assert!(began.elapsed() <= seconds(5), "{:?}", began.elapsed());
+    assert!(clock.now().since(began) <= seconds(5));
 }
