@@ -1,0 +1,427 @@
+//! What is done within a transaction.
+
+use super::rows::{COLUMNS, LEASED, failed, millis, number, number_of, view};
+use crate::clock::{StoreClock, Timestamp};
+use crate::error::StoreError;
+use crate::item::{ItemId, Limits, NewItem, Token, View};
+use crate::record::{Record, State};
+use crate::store::{Cancelled, Enqueued, Filter, LeaseRequest, Leased, Settled, Settlement, Swept};
+use crate::tally::Stats;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A longer write-ahead log is folded into the file.
+const LONG_LOG: u64 = 16 << 20;
+/// How often the file is told what time it is.
+const TELL_TIME: Duration = Duration::from_secs(1);
+
+/// The file, open, and whose it is.
+pub(super) struct Desk {
+    connection: Connection,
+    path: PathBuf,
+    limits: Limits,
+    /// Pages of the file that items may take.
+    most_pages: i64,
+    clock: StoreClock,
+    /// Which of the file's owners this is.
+    epoch: i64,
+    /// Leases given out by this one.
+    leases: u32,
+    /// When the file was last told the time.
+    told: Timestamp,
+}
+
+type Done<T> = Result<T, StoreError>;
+
+impl Desk {
+    pub(super) fn new(
+        connection: Connection,
+        path: PathBuf,
+        (limits, most_pages): (Limits, i64),
+        clock: StoreClock,
+    ) -> Self {
+        Desk { connection, path, limits, most_pages, clock, epoch: 0, leases: 0, told: Timestamp(0) }
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError {
+        let path = self.path.clone();
+        move |error| failed(&path, error)
+    }
+
+    fn run(&self, sql: &str, params: impl Params) -> Done<usize> {
+        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
+        done.map_err(self.failed())
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Done<Option<T>> {
+        let found = self.connection.prepare_cached(sql);
+        found.and_then(|mut statement| statement.query_row(params, read).optional()).map_err(self.failed())
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Done<Vec<T>> {
+        let found = self.connection.prepare_cached(sql);
+        found.and_then(|mut statement| statement.query_map(params, read)?.collect()).map_err(self.failed())
+    }
+
+    /// Begins a transaction, if the file is still ours.
+    pub(super) fn begin(&mut self) -> Done<()> {
+        self.run("BEGIN IMMEDIATE", ())?;
+        let epoch = self.one("SELECT epoch FROM owner", (), |row| row.get::<_, i64>(0))?;
+        if epoch != Some(self.epoch) {
+            return Err(StoreError::Fenced(self.path.clone()));
+        }
+        let now = self.clock.now();
+        if now >= self.told.after(TELL_TIME) {
+            self.run("UPDATE owner SET seen_at = MAX(seen_at, ?1)", [millis(now)])?;
+            self.told = now;
+        }
+        Ok(())
+    }
+
+    /// Does a part of a transaction, and undoes it when it answers `false`.
+    pub(super) fn within(&mut self, part: impl FnOnce(&mut Desk) -> bool) -> Done<()> {
+        self.run("SAVEPOINT part", ())?;
+        if !part(self) {
+            // A full disk has ended the whole transaction already.
+            if self.connection.is_autocommit() {
+                return Err(StoreError::DiskFull(self.path.clone()));
+            }
+            self.run("ROLLBACK TO part", ())?;
+        }
+        self.run("RELEASE part", ()).map(drop)
+    }
+
+    pub(super) fn commit(&mut self) -> Done<()> {
+        self.run("COMMIT", ()).map(drop)
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.run("ROLLBACK", ());
+        }
+    }
+
+    /// Folds the write-ahead log into the file. When it cannot, the log goes on as it is.
+    pub(super) fn checkpoint(&mut self) {
+        let _ = self.connection.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+    }
+
+    pub(super) fn checkpoint_if_long(&mut self) {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        if fs::metadata(log).is_ok_and(|log| log.len() > LONG_LOG) {
+            self.checkpoint();
+        }
+    }
+
+    /// Becomes the file's owner. What the last one had leased is nobody's now, and may have been sent.
+    pub(super) fn take_over(&mut self) -> Done<()> {
+        self.run("BEGIN IMMEDIATE", ())?;
+        let taken = self.one("UPDATE owner SET epoch = epoch + 1 RETURNING epoch", (), |row| row.get(0));
+        let taken = taken.and_then(|epoch| {
+            self.epoch = epoch.unwrap_or(1);
+            let now = self.clock.now();
+            for mut item in self.select("WHERE state = ?1", [LEASED])? {
+                let before = item.record.clone();
+                item.record.crashed(now);
+                self.save(&item, &before)?;
+            }
+            self.commit()
+        });
+        if taken.is_err() {
+            self.roll_back();
+        }
+        taken
+    }
+
+    fn select(&self, rest: &str, params: impl Params) -> Done<Vec<View>> {
+        self.all(&format!("SELECT {COLUMNS} FROM item {rest}"), params, view)
+    }
+
+    fn with_id(&self, id: ItemId) -> Done<Option<View>> {
+        self.one(&format!("SELECT {COLUMNS} FROM item WHERE id = ?1"), [id.0.cast_signed()], view)
+    }
+
+    /// Writes an item back, and counts what has changed.
+    fn save(&self, item: &View, before: &Record) -> Done<()> {
+        let record = &item.record;
+        let death = match record.state {
+            State::Dead(death) => Some(death.as_str()),
+            _ => None,
+        };
+        // The dead are kept until somebody has looked at them.
+        let forget = !record.state.is_live() && death.is_none();
+        let keep_until = forget.then(|| millis(record.keep_until(self.limits.provider_window)));
+        self.run(
+            "UPDATE item SET state = ?2, death = ?3, needs_check = ?4, attempts = ?5, crashes = ?6, due_at = ?7, \
+             expires_at = ?8, first_attempt_at = ?9, lease = ?10, lease_until = ?11, ended_at = ?12, keep_until = ?13, \
+             result = ?14, reason = ?15 WHERE id = ?1",
+            params![
+                item.id.0.cast_signed(),
+                number(&record.state),
+                death,
+                record.needs_check,
+                record.attempts,
+                record.crashes,
+                millis(record.due_at),
+                millis(record.expires_at),
+                record.first_attempt_at.map(millis),
+                record.lease.map(|lease| lease.number.cast_signed()),
+                record.lease.map(|lease| millis(lease.until)),
+                record.ended_at.map(millis),
+                keep_until,
+                record.result,
+                record.reason,
+            ],
+        )?;
+        let live = i64::from(record.state.is_live()) - i64::from(before.state.is_live());
+        let dead = |record: &Record| i64::from(matches!(record.state, State::Dead(_)));
+        let dead = dead(record) - dead(before);
+        if live != 0 || dead != 0 {
+            self.run(
+                "UPDATE tally SET live = live + ?3, dead = dead + ?4, \
+                 bytes = bytes + ?3 * (SELECT bytes FROM item WHERE id = ?5) WHERE queue = ?1 AND class = ?2",
+                params![item.queue, record.class as i64, live, dead, item.id.0.cast_signed()],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn enqueue(&mut self, items: &[NewItem]) -> Done<Vec<Enqueued>> {
+        items.iter().try_for_each(|item| item.check(&self.limits))?;
+        self.check_room()?;
+        let now = self.clock.now();
+        items.iter().map(|item| self.enqueue_one(item, now)).collect()
+    }
+
+    /// Whether the file may grow by what is enqueued.
+    fn check_room(&self) -> Done<()> {
+        if self.most_pages == i64::MAX {
+            return Ok(());
+        }
+        let pages = |sql| self.one(sql, (), |row| row.get::<_, i64>(0)).map(Option::unwrap_or_default);
+        let taken = pages("PRAGMA page_count")? - pages("PRAGMA freelist_count")?;
+        if taken >= self.most_pages { Err(StoreError::DiskFull(self.path.clone())) } else { Ok(()) }
+    }
+
+    fn enqueue_one(&self, item: &NewItem, now: Timestamp) -> Done<Enqueued> {
+        let known = format!("SELECT {COLUMNS}, fingerprint FROM item WHERE queue = ?1 AND key = ?2");
+        let known =
+            self.one(&known, [&item.queue, &item.key], |row| Ok((view(row)?, row.get::<_, Vec<u8>>(20)?)))?;
+        if let Some((known, fingerprint)) = known {
+            return Ok(match fingerprint == item.fingerprint {
+                true => Enqueued::Duplicate { id: known.id, state: known.record.state },
+                false => Enqueued::KeyConflict(known.id),
+            });
+        }
+        let held = "SELECT COALESCE(SUM(live), 0), COALESCE(SUM(bytes), 0) FROM tally WHERE queue = ?1";
+        let held = self.one(held, [&item.queue], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))?;
+        let (depth, bytes) = held.unwrap_or_default();
+        let size = item.payload.len() as u64;
+        if depth >= self.limits.max_items || bytes + size > self.limits.max_bytes {
+            return Ok(Enqueued::Full { depth, bytes });
+        }
+        let record = item.record(now);
+        self.run(
+            "INSERT INTO item (queue, key, fingerprint, payload, bytes, format, state, class, needs_check, attempts, \
+             max_attempts, crashes, max_crashes, created_at, due_at, expires_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, 0, ?9, 0, ?10, ?11, ?12, ?13)",
+            params![
+                item.queue,
+                item.key,
+                item.fingerprint,
+                item.payload,
+                size,
+                item.format,
+                record.class as i64,
+                record.needs_check,
+                record.max_attempts,
+                record.max_crashes,
+                millis(record.created_at),
+                millis(record.due_at),
+                millis(record.expires_at),
+            ],
+        )?;
+        let id = ItemId(self.connection.last_insert_rowid().cast_unsigned());
+        self.run(
+            "INSERT INTO tally VALUES (?1, ?2, 1, ?3, 0) \
+             ON CONFLICT DO UPDATE SET live = live + 1, bytes = bytes + ?3",
+            params![item.queue, record.class as i64, size],
+        )?;
+        Ok(Enqueued::Stored(id))
+    }
+
+    pub(super) fn lease(&mut self, request: &LeaseRequest) -> Done<Vec<Leased>> {
+        let mut leased = Vec::new();
+        if self.is_paused(&request.queue)? {
+            return Ok(leased);
+        }
+        let now = self.clock.now();
+        let until = now.after(request.ttl);
+        for class in (0..4usize).rev() {
+            let room = request.quota[class].min(request.most - leased.len());
+            if room == 0 {
+                continue;
+            }
+            let due = format!(
+                "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND class = ?2 \
+                 AND due_at <= ?3 AND expires_at > ?3 ORDER BY due_at, id LIMIT ?4"
+            );
+            let read = |row: &Row<'_>| Ok((view(row)?, row.get(20)?, row.get(21)?));
+            let due = self.all(&due, params![request.queue, class, millis(now), room], read)?;
+            for (mut view, payload, format) in due {
+                let number = self.next_lease();
+                let before = view.record.clone();
+                if view.record.lease(number, until, now) {
+                    self.save(&view, &before)?;
+                    let token = Token { id: view.id, lease: number };
+                    leased.push(Leased { token, view, payload, format });
+                }
+            }
+        }
+        Ok(leased)
+    }
+
+    /// A number that no other lease of the file has.
+    fn next_lease(&mut self) -> u64 {
+        self.leases += 1;
+        self.epoch.cast_unsigned() << 32 | u64::from(self.leases)
+    }
+
+    pub(super) fn extend(&mut self, leases: &[Token], ttl: Duration) -> Done<Vec<Settled>> {
+        let until = self.clock.now().after(ttl);
+        leases.iter().map(|token| self.change(*token, |record| record.extend(token.lease, until))).collect()
+    }
+
+    pub(super) fn settle(&mut self, settlements: Vec<(Token, Settlement)>) -> Done<Vec<Settled>> {
+        let now = self.clock.now();
+        let settle = |(token, settlement): (Token, _)| {
+            self.change(token, |record| record.settle(token.lease, settlement, now))
+        };
+        settlements.into_iter().map(settle).collect()
+    }
+
+    fn change(&self, token: Token, change: impl FnOnce(&mut Record) -> Settled) -> Done<Settled> {
+        let Some(mut item) = self.with_id(token.id)? else { return Ok(Settled::Fenced) };
+        let before = item.record.clone();
+        let settled = change(&mut item.record);
+        if item.record != before {
+            self.save(&item, &before)?;
+        }
+        Ok(settled)
+    }
+
+    pub(super) fn sweep(&mut self, limit: usize) -> Done<Swept> {
+        let (now, mut swept) = (self.clock.now(), Swept::default());
+        for (leased, rest) in [
+            (true, "WHERE state = 1 AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2"),
+            (false, "WHERE state = 0 AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"),
+        ] {
+            for mut item in self.select(rest, params![millis(now), limit])? {
+                let before = item.record.clone();
+                if !item.record.sweep(now) {
+                    continue;
+                }
+                self.save(&item, &before)?;
+                match leased {
+                    true => {
+                        swept.crashed += 1;
+                        swept.died += u64::from(matches!(item.record.state, State::Dead(_)));
+                    }
+                    false => swept.expired += 1,
+                }
+            }
+        }
+        let over = "DELETE FROM item WHERE id IN (SELECT id FROM item WHERE keep_until <= ?1 LIMIT ?2)";
+        swept.forgotten = self.run(over, params![millis(now), limit])? as u64;
+        Ok(swept)
+    }
+
+    pub(super) fn find(&mut self, queue: &str, key: &str) -> Done<Option<View>> {
+        self.one(&format!("SELECT {COLUMNS} FROM item WHERE queue = ?1 AND key = ?2"), [queue, key], view)
+    }
+
+    pub(super) fn list(&mut self, filter: &Filter, limit: usize) -> Done<Vec<View>> {
+        self.select(
+            "WHERE (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR class = ?3) \
+             AND (?4 IS NULL OR death = ?4) ORDER BY id LIMIT ?5",
+            params![
+                filter.queue,
+                filter.state.map(|name| number_of(name).unwrap_or(-1)),
+                filter.class.map(|class| class as i64),
+                filter.death.map(|death| death.as_str()),
+                limit,
+            ],
+        )
+    }
+
+    pub(super) fn cancel(&mut self, id: ItemId) -> Done<Cancelled> {
+        let Some(mut item) = self.with_id(id)? else { return Ok(Cancelled::Unknown) };
+        let before = item.record.clone();
+        if !item.record.cancel(self.clock.now()) {
+            return Ok(Cancelled::TooLate(before.state));
+        }
+        self.save(&item, &before)?;
+        Ok(Cancelled::Cancelled)
+    }
+
+    pub(super) fn redrive(&mut self, filter: &Filter, limit: usize) -> Done<u64> {
+        let (now, mut moved) = (self.clock.now(), 0);
+        if filter.state.is_some_and(|state| state != "dead") {
+            return Ok(0);
+        }
+        for mut item in self.list(&Filter { state: Some("dead"), ..filter.clone() }, limit)? {
+            let before = item.record.clone();
+            if item.record.redrive(now) {
+                self.save(&item, &before)?;
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    pub(super) fn pause(&mut self, queue: &str, paused: bool) -> Done<()> {
+        let sql = if paused {
+            "INSERT OR IGNORE INTO paused VALUES (?1)"
+        } else {
+            "DELETE FROM paused WHERE queue = ?1"
+        };
+        self.run(sql, [queue]).map(drop)
+    }
+
+    fn is_paused(&self, queue: &str) -> Done<bool> {
+        Ok(self.one("SELECT 1 FROM paused WHERE queue = ?1", [queue], |_| Ok(()))?.is_some())
+    }
+
+    pub(super) fn stats(&mut self, queue: &str) -> Done<Stats> {
+        let mut stats = Stats { paused: self.is_paused(queue)?, ..Stats::default() };
+        let tally = "SELECT class, live, bytes, dead FROM tally WHERE queue = ?1";
+        let read = |row: &Row<'_>| Ok((row.get::<_, usize>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        for (class, live, bytes, dead) in self.all(tally, [queue], read)? {
+            if let Some(found) = stats.classes.get_mut(class) {
+                (found.live, found.bytes, found.dead) = (live, bytes, dead);
+            }
+        }
+        let count =
+            |sql: &str| self.one(sql, [queue], |row| row.get::<_, Option<i64>>(0)).map(Option::flatten);
+        let leased = count("SELECT COUNT(*) FROM item WHERE state = 1 AND queue = ?1")?;
+        let check = count("SELECT COUNT(*) FROM item WHERE state < 2 AND needs_check AND queue = ?1")?;
+        let oldest = count("SELECT MIN(created_at) FROM item WHERE state < 2 AND queue = ?1")?;
+        stats.leased = leased.unwrap_or_default().cast_unsigned();
+        stats.needs_check = check.unwrap_or_default().cast_unsigned();
+        stats.oldest_created_at = oldest.map(|at| Timestamp(at.cast_unsigned()));
+        Ok(stats)
+    }
+}

@@ -1,0 +1,100 @@
+//! What every store must do, on every store.
+
+mod cap;
+mod file;
+mod keys;
+mod leases;
+mod life;
+mod model;
+mod operators;
+
+use fusebox_queue::sqlite::{Options, Sqlite};
+use fusebox_queue::{
+    Enqueued, LeaseRequest, Leased, Limits, Memory, NewItem, QueueStore, Settlement, StoreClock, Timestamp,
+};
+use futures_executor::block_on;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A store under test, with its clock in our hand.
+struct Stand {
+    store: Box<dyn QueueStore>,
+    clock: StoreClock,
+    _folder: Option<TempDir>,
+}
+
+const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
+
+fn memory(limits: Limits) -> Stand {
+    let clock = StoreClock::manual(BEGIN);
+    Stand { store: Box::new(Memory::with_clock(limits, clock.clone())), clock, _folder: None }
+}
+
+fn sqlite(limits: Limits) -> Stand {
+    let (clock, folder) = (StoreClock::manual(BEGIN), tempfile::tempdir().expect("a folder"));
+    let options = Options { limits, clock: Some(clock.clone()), max_file_bytes: None };
+    let store = Sqlite::open_with(folder.path().join("calls.queue"), options).expect("opens");
+    Stand { store: Box::new(store), clock, _folder: Some(folder) }
+}
+
+/// Each of these tests, by name, on each store.
+macro_rules! on_every_store {
+    ($($test:ident),* $(,)?) => {
+        mod memory {
+            $(#[test] fn $test() { super::$test(crate::memory); })*
+        }
+        mod sqlite {
+            $(#[test] fn $test() { super::$test(crate::sqlite); })*
+        }
+    };
+}
+use on_every_store;
+
+type Make = fn(Limits) -> Stand;
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn item(key: &str) -> NewItem {
+    NewItem::new("q", key, key.as_bytes())
+}
+
+fn failed(counted: bool) -> Settlement {
+    Settlement::Retry { delay: Duration::ZERO, reason: "failed".into(), counted }
+}
+
+fn done() -> Settlement {
+    Settlement::Complete { result: b"ok".to_vec() }
+}
+
+impl Stand {
+    fn put(&self, items: impl IntoIterator<Item = NewItem>) -> Vec<Enqueued> {
+        block_on(self.store.enqueue(items.into_iter().collect())).expect("kept")
+    }
+
+    fn lease(&self, most: usize) -> Vec<Leased> {
+        block_on(self.store.lease(LeaseRequest::of("q", most, secs(30)))).expect("leased")
+    }
+
+    /// Leases one item; there must be one.
+    fn one(&self) -> Leased {
+        self.lease(1).pop().expect("an item is due")
+    }
+
+    fn settle(&self, leased: &Leased, settlement: Settlement) -> fusebox_queue::Settled {
+        block_on(self.store.settle(vec![(leased.token, settlement)])).expect("settled")[0]
+    }
+
+    fn sweep(&self) -> fusebox_queue::Swept {
+        block_on(self.store.sweep(1_000)).expect("swept")
+    }
+
+    fn find(&self, key: &str) -> fusebox_queue::View {
+        block_on(self.store.find("q", key)).expect("read").expect("it is there")
+    }
+
+    fn stats(&self) -> fusebox_queue::Stats {
+        block_on(self.store.stats("q")).expect("read")
+    }
+}
