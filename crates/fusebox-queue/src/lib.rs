@@ -1,7 +1,7 @@
 //! Deferred calls: kept while a dependency is down, made when it is back.
 //!
-//! Two parts, apart from each other. [`record`] is what can become of one item, as a pure state machine: it reads no clock and
-//! does no I/O. A [`QueueStore`] keeps items and moves them only through that machine, by its own clock:
+//! Three parts, apart from each other. [`record`] is what can become of one item, as a pure state machine: it reads no clock and
+//! does no I/O. [`replay`] makes the calls when their dependency is back. A [`QueueStore`] keeps items and moves them only through that machine, by its own clock:
 //!
 //! | store | durable | for |
 //! |---|---|---|
@@ -33,6 +33,7 @@ mod error;
 mod item;
 mod memory;
 pub mod record;
+pub mod replay;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod store;

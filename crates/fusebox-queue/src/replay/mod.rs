@@ -1,0 +1,244 @@
+//! Making deferred calls, politely.
+//!
+//! When a dependency is back, its backlog must not take it down again. So a [`Replay`] asks the dependency's own circuit before
+//! every call, begins with little and grows while all goes well ([`Ramp`]), and gives each class its share. Whether a call may be
+//! sent at all is decided by [`rules`]: what may have reached the dependency is asked for first, by its key, and what the
+//! dependency may have forgotten is never sent blindly.
+//!
+//! Nothing here waits: a [`turn`](Replay::turn) does what may be done now. Whoever drives it turns again, on a timer of its own.
+
+mod ramp;
+pub mod rules;
+
+pub use ramp::{Pace, Ramp};
+
+use crate::clock::{StoreClock, Timestamp};
+use crate::error::StoreError;
+use crate::item::Token;
+use crate::store::{LeaseRequest, Leased, QueueStore, Settled, Settlement};
+use rules::{Checked, Next, Rules, Sent};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What a caller's code answers, as a future.
+pub type Told<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Makes a queue's calls: the caller's own code.
+pub trait Courier: Send + Sync {
+    /// Asks the dependency, by the item's key, what became of it.
+    fn check<'a>(&'a self, item: &'a Leased) -> Told<'a, Checked>;
+
+    /// Makes the call, with the item's key.
+    fn send<'a>(&'a self, item: &'a Leased) -> Told<'a, Sent>;
+}
+
+/// Whether the dependency takes calls: usually its circuit.
+pub trait Gate: Send + Sync {
+    /// How it stands now.
+    fn state(&self) -> GateState;
+}
+
+/// How a gate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateState {
+    /// Calls go.
+    Closed,
+    /// A few go, to find out.
+    HalfOpen,
+    /// None goes.
+    Open,
+}
+
+impl<F: Fn() -> GateState + Send + Sync> Gate for F {
+    fn state(&self) -> GateState {
+        self()
+    }
+}
+
+/// How a queue's calls are made.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Which queue.
+    pub queue: String,
+    /// How fast.
+    pub pace: Pace,
+    /// When a call may be sent.
+    pub rules: Rules,
+    /// How long items are leased for: longer than a call and its check take.
+    pub ttl: Duration,
+    /// Calls in one turn at most.
+    pub most: usize,
+    /// Each class's part of a turn, as [`Priority::ALL`](fusebox_core::Priority::ALL): the lowest first. Default: 1, 2, 4, 8.
+    pub weights: [usize; 4],
+    /// How long a failed call waits, at most; half of it at least.
+    pub backoff: Duration,
+    /// A half-open circuit may be probed with an item: only where sending it twice does no harm.
+    pub probes: bool,
+}
+
+impl Plan {
+    /// The defaults for this queue.
+    pub fn of(queue: impl Into<String>) -> Self {
+        Plan {
+            queue: queue.into(),
+            pace: Pace::default(),
+            rules: Rules::default(),
+            ttl: Duration::from_secs(60),
+            most: 100,
+            weights: [1, 2, 4, 8],
+            backoff: Duration::from_secs(60),
+            probes: false,
+        }
+    }
+}
+
+/// Makes the calls of one queue.
+#[derive(Debug)]
+pub struct Replay<S, C, G> {
+    store: S,
+    courier: C,
+    gate: G,
+    plan: Plan,
+    clock: StoreClock,
+    ramp: Mutex<Ramp>,
+    dice: fusebox_core::SharedRng,
+}
+
+/// What a turn has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Calls made.
+    pub sent: u64,
+    /// Calls that were not made because they had been made before.
+    pub found: u64,
+    /// Items that are done now.
+    pub done: u64,
+    /// Items given back unsent.
+    pub released: u64,
+    /// Items that are dead now.
+    pub buried: u64,
+}
+
+impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
+    /// A replay of `plan`'s queue. `clock` paces it, `baseline` is how many calls a second the dependency took before.
+    pub fn new(
+        store: S,
+        courier: C,
+        gate: G,
+        plan: Plan,
+        clock: StoreClock,
+        baseline: f64,
+        rng: fusebox_core::Rng,
+    ) -> Self {
+        let ramp = Mutex::new(Ramp::new(plan.pace.clone(), baseline, clock.now()));
+        Replay { store, courier, gate, plan, clock, ramp, dice: fusebox_core::SharedRng::new(rng) }
+    }
+
+    fn ramp<T>(&self, look: impl FnOnce(&mut Ramp, Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        look(&mut self.ramp.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
+    /// Calls a second that it makes at present.
+    pub fn rate(&self) -> f64 {
+        self.ramp(|ramp, _| ramp.rate())
+    }
+
+    /// Does what may be done now: lets time have its way with the queue, leases as many items as the gate and the ramp allow, makes
+    /// their calls one after the other, and tells the store. When the gate shuts in the middle, the rest goes back unsent.
+    ///
+    /// # Errors
+    ///
+    /// The store's. What was leased then comes back when its lease has run out, to be checked.
+    ///
+    /// # Cancel safety
+    ///
+    /// As with an error.
+    pub async fn turn(&self) -> Result<Turn, StoreError> {
+        self.store.sweep(self.plan.most).await?;
+        let most = match self.gate.state() {
+            GateState::Open => {
+                self.ramp(Ramp::stop);
+                return Ok(Turn::default());
+            }
+            GateState::HalfOpen => usize::from(self.plan.probes),
+            GateState::Closed => self.ramp(|ramp, now| ramp.allowance(now)).min(self.plan.most),
+        };
+        if most == 0 {
+            return Ok(Turn::default());
+        }
+        let leased = self.lease(most).await?;
+        self.ramp(|ramp, now| ramp.spend(leased.len(), now));
+        let mut turn = Turn::default();
+        for item in leased {
+            let settlement = self.make(&item, &mut turn).await;
+            let done = matches!(settlement, Settlement::Complete { .. });
+            turn.buried += u64::from(matches!(settlement, Settlement::Bury { .. }));
+            turn.released += u64::from(settlement == Settlement::Release);
+            let settled = self.settle(item.token, settlement).await?;
+            turn.done += u64::from(done && settled != Settled::Fenced);
+        }
+        Ok(turn)
+    }
+
+    /// Leases by weight, and fills up with whatever there is.
+    async fn lease(&self, most: usize) -> Result<Vec<Leased>, StoreError> {
+        let all: usize = self.plan.weights.iter().sum::<usize>().max(1);
+        let quota = self.plan.weights.map(|weight| (most * weight).div_ceil(all));
+        let request = LeaseRequest { queue: self.plan.queue.clone(), quota, most, ttl: self.plan.ttl };
+        // The lowest class is asked first, so that rounding up takes nothing from it.
+        let mut leased = Vec::new();
+        for class in 0..quota.len() {
+            let mut quota = [0; 4];
+            quota[class] = request.quota[class];
+            let room = most - leased.len();
+            leased.extend(self.store.lease(LeaseRequest { quota, most: room, ..request.clone() }).await?);
+        }
+        if leased.len() < most {
+            let rest = LeaseRequest { quota: [most; 4], most: most - leased.len(), ..request };
+            leased.extend(self.store.lease(rest).await?);
+        }
+        leased.sort_by_key(|item| std::cmp::Reverse(item.view.record.class));
+        Ok(leased)
+    }
+
+    async fn settle(&self, token: Token, settlement: Settlement) -> Result<Settled, StoreError> {
+        let settled = self.store.settle(vec![(token, settlement)]).await?;
+        Ok(settled.first().copied().unwrap_or(Settled::Fenced))
+    }
+
+    /// Makes one call, as far as it may be made.
+    async fn make(&self, item: &Leased, turn: &mut Turn) -> Settlement {
+        if self.gate.state() == GateState::Open {
+            return Settlement::Release;
+        }
+        let backoff = self.backoff();
+        let mut next = self.plan.rules.first(item, self.clock.now());
+        if next == Next::Check {
+            let checked = self.courier.check(item).await;
+            turn.found += u64::from(matches!(checked, Checked::Completed(_)));
+            next = self.plan.rules.after_check(item, checked, self.clock.now(), backoff);
+        }
+        match next {
+            Next::Settle(settlement) => settlement,
+            Next::Check | Next::Send => {
+                let began = self.clock.now();
+                turn.sent += 1;
+                let sent = self.courier.send(item).await;
+                if let Some(good) = sent.is_good() {
+                    self.ramp(|ramp, now| ramp.record(good, now.since(began), now));
+                }
+                rules::after_send(sent, backoff)
+            }
+        }
+    }
+
+    /// From half of the plan's backoff to all of it, drawn: a wave that was refused together does not come back together.
+    fn backoff(&self) -> Duration {
+        let half = self.plan.backoff / 2;
+        let most = u64::try_from(half.as_millis()).unwrap_or(u64::MAX);
+        half + Duration::from_millis(self.dice.up_to(most.max(1)))
+    }
+}
