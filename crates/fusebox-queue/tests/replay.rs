@@ -245,7 +245,7 @@ fn the_lowest_class_has_its_share_while_the_highest_never_ends() {
         let low = inner.done.keys().filter(|key| key.starts_with("low")).count();
         (low, inner.done.len())
     });
-    assert!(all > 1_000 && low * 20 >= all && low < 400, "{low} of {all}");
+    assert!(all > 250 && low * 20 >= all && low * 10 <= all, "{low} of {all}: a fifteenth is its share");
 }
 
 #[test]

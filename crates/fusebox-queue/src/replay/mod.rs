@@ -103,6 +103,8 @@ pub struct Replay<S, C, G> {
     plan: Plan,
     clock: StoreClock,
     ramp: Mutex<Ramp>,
+    /// What each class is owed of the turns so far.
+    credit: Mutex<[f64; 4]>,
     dice: fusebox_core::SharedRng,
 }
 
@@ -133,7 +135,8 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         rng: fusebox_core::Rng,
     ) -> Self {
         let ramp = Mutex::new(Ramp::new(plan.pace.clone(), baseline, clock.now()));
-        Replay { store, courier, gate, plan, clock, ramp, dice: fusebox_core::SharedRng::new(rng) }
+        let credit = Mutex::default();
+        Replay { store, courier, gate, plan, clock, ramp, credit, dice: fusebox_core::SharedRng::new(rng) }
     }
 
     fn ramp<T>(&self, look: impl FnOnce(&mut Ramp, Timestamp) -> T) -> T {
@@ -183,25 +186,37 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         Ok(turn)
     }
 
-    /// Leases by weight, and fills up with whatever there is.
+    /// Leases each class's share, and fills up with whatever matters most. What a class was too small a part of one turn for, it has
+    /// in a later one.
     async fn lease(&self, most: usize) -> Result<Vec<Leased>, StoreError> {
-        let all: usize = self.plan.weights.iter().sum::<usize>().max(1);
-        let quota = self.plan.weights.map(|weight| (most * weight).div_ceil(all));
-        let request = LeaseRequest { queue: self.plan.queue.clone(), quota, most, ttl: self.plan.ttl };
-        // The lowest class is asked first, so that rounding up takes nothing from it.
-        let mut leased = Vec::new();
-        for class in 0..quota.len() {
-            let mut quota = [0; 4];
-            quota[class] = request.quota[class];
-            let room = most - leased.len();
-            leased.extend(self.store.lease(LeaseRequest { quota, most: room, ..request.clone() }).await?);
-        }
+        let request = LeaseRequest::of(self.plan.queue.clone(), most, self.plan.ttl);
+        let quota = self.share(most);
+        let mut leased = self.store.lease(LeaseRequest { quota, ..request.clone() }).await?;
+        self.credit(|credit| {
+            leased.iter().for_each(|item| credit[item.view.record.class as usize] -= 1.0);
+        });
         if leased.len() < most {
-            let rest = LeaseRequest { quota: [most; 4], most: most - leased.len(), ..request };
-            leased.extend(self.store.lease(rest).await?);
+            let rest = most - leased.len();
+            leased.extend(self.store.lease(LeaseRequest { quota: [rest; 4], most: rest, ..request }).await?);
         }
-        leased.sort_by_key(|item| std::cmp::Reverse(item.view.record.class));
         Ok(leased)
+    }
+
+    /// How many of each class a turn of `most` owes.
+    fn share(&self, most: usize) -> [usize; 4] {
+        let all = self.plan.weights.iter().sum::<usize>().max(1) as f64;
+        self.credit(|credit| {
+            std::array::from_fn(|class| {
+                // A class that has nothing to send saves up no more than a turn.
+                let owed = credit[class] + (most * self.plan.weights[class]) as f64 / all;
+                credit[class] = owed.min(most.max(1) as f64);
+                credit[class] as usize
+            })
+        })
+    }
+
+    fn credit<T>(&self, change: impl FnOnce(&mut [f64; 4]) -> T) -> T {
+        change(&mut self.credit.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn settle(&self, token: Token, settlement: Settlement) -> Result<Settled, StoreError> {
