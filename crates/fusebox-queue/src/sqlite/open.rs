@@ -184,6 +184,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_commit_is_on_the_drive_before_it_is_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("calls.queue")).unwrap();
+        settle_in(&connection, &Options::default()).unwrap();
+        let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!((synchronous, &*journal), (2, "wal"), "2 is FULL");
+    }
+
+    #[test]
     fn network_file_systems_are_known_by_their_numbers() {
         assert_eq!((network(0x6969), network(0xef53)), (Some("NFS"), None));
     }

@@ -6,6 +6,7 @@ use fusebox_queue::{Limits, NewItem, Settled, Settlement};
 use futures_executor::block_on;
 
 on_every_store!(
+    a_clock_that_goes_back_ends_no_lease_and_expires_nothing,
     a_lease_that_is_lost_in_flight_is_fenced_and_its_success_is_kept,
     a_worker_that_dies_with_an_item_three_times_leaves_it_dead,
     a_call_that_hangs_keeps_its_lease_as_long_as_it_is_extended,
@@ -125,4 +126,16 @@ fn an_item_that_may_have_been_sent_says_so(make: Make) {
     stand.settle(&leased[0], failed(true));
     assert!(stand.find("a").record.needs_check);
     assert_eq!(stand.stats().needs_check, 2);
+}
+
+fn a_clock_that_goes_back_ends_no_lease_and_expires_nothing(make: Make) {
+    let stand = make(Limits::default());
+    stand.put([item("a"), item("b")]);
+    let a = stand.one();
+    stand.clock.set(fusebox_queue::Timestamp(crate::BEGIN.0 - 2 * 3_600_000));
+    assert_eq!(stand.sweep(), fusebox_queue::Swept::default());
+    assert!(stand.lease(9).iter().all(|leased| leased.view.key != "a"), "its lease goes on");
+    assert_eq!(stand.settle(&a, done()), Settled::Applied);
+    stand.clock.set(crate::BEGIN);
+    assert!(stand.find("b").record.state.is_live());
 }
