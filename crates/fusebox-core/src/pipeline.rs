@@ -158,6 +158,8 @@ impl Stage {
 pub struct Pipeline {
     stages: Box<[Stage]>,
     breaker_alone: bool,
+    /// What the whole call may take, in nanoseconds; `u64::MAX` without a deadline.
+    deadline: u64,
     queues: bool,
 }
 
@@ -196,7 +198,11 @@ impl Pipeline {
     fn of(stages: Box<[Stage]>) -> Self {
         let breaker_alone = matches!(stages[..], [Stage::Breaker]);
         let queues = stages.iter().any(|stage| matches!(stage, Stage::Bulkhead(_) | Stage::Pool(_)));
-        Pipeline { stages, breaker_alone, queues }
+        let deadline = stages.iter().find_map(|stage| match stage {
+            Stage::Deadline(span) => Some(*span),
+            _ => None,
+        });
+        Pipeline { stages, breaker_alone, deadline: deadline.unwrap_or(u64::MAX), queues }
     }
 
     /// The pipeline of a circuit breaker alone.
@@ -255,6 +261,11 @@ impl Pipeline {
     #[inline(always)]
     pub(crate) fn is_breaker_alone(&self) -> bool {
         self.breaker_alone
+    }
+
+    #[inline(always)]
+    pub(crate) fn deadline_nanos(&self) -> u64 {
+        self.deadline
     }
 
     /// Whether a call may have to queue for a place, so that its driver must be wakeable.

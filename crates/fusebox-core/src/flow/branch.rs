@@ -11,6 +11,7 @@ use crate::breaker::{State, Watched};
 use crate::bulkhead::{Parked, Place};
 use crate::scope::Pass;
 use crate::{Outcome, Rejection, Time};
+use alloc::boxed::Box;
 
 /// Which of a call's two branches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub(super) struct Branch {
     pub(super) place: Option<Place>,
     pub(super) pool: Option<Place>,
     pub(super) held: Option<Watched>,
-    /// Of the service and the tenant, where there are scopes.
-    pub(super) wide: Option<Pass>,
+    /// Of the service and the tenant, where there are scopes; in a box, so that calls without any do not carry its room.
+    pub(super) wide: Option<Box<Pass>>,
     /// A good response head has come: what is held waits to be taken into a tail, to be settled by then.
     pub(super) settle_by: Option<Time>,
     pub(super) began: Time,

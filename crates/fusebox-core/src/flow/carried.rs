@@ -20,16 +20,27 @@ pub(super) enum Carried {
     Gone,
 }
 
-/// Whose circuit refused, if it was a circuit.
+/// Whose circuit refused, if it was a circuit. One word, since what is carried is copied at every stage.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refuser {
-    pub(super) endpoint: usize,
+    endpoint: u32,
     pub(super) scope: Scope,
 }
 
 impl Refuser {
+    #[inline(always)]
+    pub(super) fn of(endpoint: usize, scope: Scope) -> Self {
+        Refuser { endpoint: endpoint as u32, scope }
+    }
+
+    #[inline(always)]
     pub(super) fn at(endpoint: usize) -> Self {
-        Refuser { endpoint, scope: Scope::Endpoint }
+        Refuser::of(endpoint, Scope::Endpoint)
+    }
+
+    #[inline(always)]
+    pub(super) fn endpoint(self) -> usize {
+        self.endpoint as usize
     }
 }
 

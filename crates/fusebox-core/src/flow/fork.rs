@@ -5,7 +5,6 @@ use super::carried::Carried;
 use super::step::Step;
 use super::{Circuits, Cx, Flow};
 use crate::pipeline::Stage;
-use crate::scope::Pass;
 use crate::{Outcome, Time, Verdict};
 
 impl Flow {
@@ -16,7 +15,7 @@ impl Flow {
             return false;
         };
         let probes = self.main.held.as_ref().is_some_and(|held| held.ticket().is_probe())
-            || self.main.wide.as_ref().is_some_and(Pass::is_probe);
+            || self.main.wide.as_ref().is_some_and(|pass| pass.is_probe());
         let may_fork = self.forkable && self.hedge.is_none() && self.main.is_calling() && !probes;
         if !may_fork || !hedge.withdraw(now) {
             return false;

@@ -8,6 +8,7 @@ use crate::bulkhead::{Bulkhead, Entry, Parked};
 use crate::pipeline::Stage;
 use crate::scope::Pass;
 use crate::{Outcome, Rejection, Time};
+use alloc::boxed::Box;
 
 impl Flow {
     #[inline(always)]
@@ -30,10 +31,10 @@ impl Flow {
                 return self.turn_out(side, Carried::Deadline { failure: false });
             }
             Stage::Scopes(scopes) => match Pass::enter(scopes, self.ask.key, circuits, cx.now) {
-                Ok(pass) => self.branch(side).wide = Some(pass),
+                Ok(pass) => self.branch(side).wide = Some(Box::new(pass)),
                 Err((rejection, scope)) => {
                     let endpoint = self.branch(side).endpoint;
-                    return self.turn_out(side, Carried::Rejected(rejection, Refuser { endpoint, scope }));
+                    return self.turn_out(side, Carried::Rejected(rejection, Refuser::of(endpoint, scope)));
                 }
             },
             Stage::Pick(balancer) => {

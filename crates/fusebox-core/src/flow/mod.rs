@@ -294,14 +294,20 @@ impl Flow {
                 self.settle(Side::Main, circuits, carried.outcome(), cx.now);
                 self.finish(carried)
             }
-            _ => self.turn(pipeline.stages(), circuits, cx),
+            at => {
+                if let At::Start = at {
+                    // Fixed when the call begins: neither waiting, nor a retry, nor another endpoint gives it more time.
+                    self.deadline = self.deadline.min(cx.now.plus_nanos(pipeline.deadline_nanos()));
+                }
+                self.turn(pipeline.stages(), circuits, cx)
+            }
         }
     }
 
     #[inline(always)]
     fn finish(&self, carried: Carried) -> Step {
         let (endpoint, scope) = match carried {
-            Carried::Rejected(_, of) => (of.endpoint, of.scope),
+            Carried::Rejected(_, of) => (of.endpoint(), of.scope),
             _ => (self.main.endpoint, Scope::Endpoint),
         };
         Step::Finish(Finish { end: carried.end(), fallback: self.fallback, endpoint, scope })
@@ -343,17 +349,7 @@ impl Flow {
             let branch = self.branch(side);
             let (at, depth) = (branch.at, branch.depth);
             match at {
-                At::Start => {
-                    // Fixed when the call begins: neither waiting, nor a retry, nor another endpoint gives it more time.
-                    let span = stages.iter().find_map(|stage| match stage {
-                        Stage::Deadline(span) => Some(*span),
-                        _ => None,
-                    });
-                    if let Some(span) = span {
-                        self.deadline = self.deadline.min(cx.now.plus_nanos(span));
-                    }
-                    (self.main.at, self.walking) = (At::Inward, true);
-                }
+                At::Start => (self.main.at, self.walking) = (At::Inward, true),
                 At::Inward => match stages.get(depth) {
                     Some(stage) => self.enter(side, stage, circuits, cx),
                     None => return Moved::Ask(Step::Call(self.begin(side, circuits, cx.now))),

@@ -6,6 +6,7 @@ use crate::bulkhead::Place;
 use crate::pipeline::{Pipeline, Stage};
 use crate::scope::{Pass, Scope};
 use crate::{Outcome, Time};
+use alloc::boxed::Box;
 
 /// A good response head's body, on its way to the caller. No retry and no fallback any more; only the verdict is open,
 /// and the place that the call takes up until its last byte.
@@ -13,7 +14,7 @@ use crate::{Outcome, Time};
 #[must_use = "a tail that is not ended is a call that never ended"]
 pub struct Tail {
     pub(super) held: Option<Watched>,
-    pub(super) wide: Option<Pass>,
+    pub(super) wide: Option<Box<Pass>>,
     pub(super) place: Option<Place>,
     pub(super) picked: bool,
     pub(super) endpoint: usize,

@@ -86,8 +86,8 @@ impl<P: Policies> Policies for &P {
 #[derive(Debug)]
 pub(crate) struct Walk<P: Policies> {
     flow: Flow,
-    /// This attempt's code is running. When that panics, it stays.
-    inside: Option<Try>,
+    /// The number of the attempt whose code is running, or 0. When that panics, it stays.
+    inside: u32,
     /// The circuit of the call's tenant, with its key.
     tenant: Option<(u64, CircuitBreaker)>,
     policies: P,
@@ -114,7 +114,7 @@ impl<P: Policies> Walk<P> {
 
     #[inline(always)]
     fn of(flow: Flow, policies: P) -> Self {
-        Walk { flow, inside: None, tenant: None, policies }
+        Walk { flow, inside: 0, tenant: None, policies }
     }
 
     /// Whose call it is.
@@ -126,9 +126,9 @@ impl<P: Policies> Walk<P> {
     /// attempt's failure.
     #[inline(always)]
     pub(crate) fn inside<R>(&mut self, of: Try, f: impl FnOnce() -> R) -> R {
-        self.inside = Some(of);
+        self.inside = of.attempt;
         let done = f();
-        self.inside = None;
+        self.inside = 0;
         done
     }
 
@@ -247,8 +247,9 @@ impl<P: Policies> Walk<P> {
     /// Gives back what is held, of a walk that has not come to its end.
     #[cold]
     pub(crate) fn abandon(&mut self) {
-        if let Some(of) = self.inside.take() {
-            self.flow.told(of, Verdict::final_failure(Failure::Panic));
+        let attempt = std::mem::take(&mut self.inside);
+        if attempt != 0 {
+            self.flow.told(Try { endpoint: 0, attempt }, Verdict::final_failure(Failure::Panic));
             let _ = self.next(Time::ZERO);
         }
         let now = self.policies.circuit().clock().now();
