@@ -197,9 +197,9 @@ impl QueueStore for Memory {
     }
 
     fn extend(&self, leases: Vec<Token>, ttl: Duration) -> Answer<'_, Vec<Settled>> {
-        let (mut inner, until) = (self.lock(), self.clock.now().after(ttl));
+        let (mut inner, now) = (self.lock(), self.clock.now());
         let extend = |token: Token| match inner.items.get_mut(&token.id.0) {
-            Some(item) => item.view.record.extend(token.lease, until),
+            Some(item) => item.view.record.extend(token.lease, now.after(ttl), now),
             None => Settled::Fenced,
         };
         answer(Ok(leases.into_iter().map(extend).collect()))

@@ -134,6 +134,8 @@ pub struct Record {
     pub first_attempt_at: Option<Timestamp>,
     /// The lease, while it is leased.
     pub lease: Option<Lease>,
+    /// The number of its latest lease; 0 if it never had one.
+    pub last_lease: u64,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// What the call came to.
@@ -157,6 +159,7 @@ impl Record {
             expires_at: now.after(item.expires_in),
             first_attempt_at: None,
             lease: None,
+            last_lease: 0,
             ended_at: None,
             result: None,
             reason: None,
@@ -175,7 +178,7 @@ impl Record {
         }
         self.attempts += 1;
         self.first_attempt_at.get_or_insert(now);
-        self.lease = Some(Lease { number, until });
+        (self.lease, self.last_lease) = (Some(Lease { number, until }), number);
         self.state = State::Leased;
         true
     }
@@ -184,9 +187,9 @@ impl Record {
         self.state == State::Leased && self.lease.is_some_and(|lease| lease.number == number)
     }
 
-    /// Makes a lease hold until then.
-    pub fn extend(&mut self, number: u64, until: Timestamp) -> Settled {
-        if !self.is_held_by(number) {
+    /// Makes a lease hold until then, unless it is over.
+    pub fn extend(&mut self, number: u64, until: Timestamp, now: Timestamp) -> Settled {
+        if !self.is_held_by(number) || self.lease.is_none_or(|lease| lease.until <= now) {
             return Settled::Fenced;
         }
         self.lease = Some(Lease { number, until });
@@ -196,6 +199,10 @@ impl Record {
     /// What came of a leased call.
     pub fn settle(&mut self, number: u64, settlement: Settlement, now: Timestamp) -> Settled {
         let held = self.is_held_by(number);
+        // Numbers only grow: a later one than its latest was never this item's.
+        if number == 0 || number > self.last_lease {
+            return Settled::Fenced;
+        }
         if let Settlement::Complete { result } = settlement {
             if self.state == State::Done {
                 return Settled::AlreadyDone;
@@ -365,7 +372,8 @@ mod tests {
         for stale in [failed(0), Settlement::Release, bury] {
             assert_eq!(record.settle(1, stale, at(11)), Settled::Fenced);
         }
-        assert_eq!(record.extend(1, at(99)), Settled::Fenced);
+        assert_eq!(record.extend(1, at(99), at(11)), Settled::Fenced);
+        assert_eq!(record.extend(2, at(99), at(30)), Settled::Fenced, "over, though nobody has swept");
         let complete = || Settlement::Complete { result: b"ok".to_vec() };
         assert_eq!(record.settle(1, complete(), at(12)), Settled::LateSuccess);
         assert_eq!(
@@ -373,6 +381,18 @@ mod tests {
             (State::Done, Settled::AlreadyDone)
         );
         assert_eq!(record.settle(2, failed(0), at(14)), Settled::Fenced);
+    }
+
+    #[test]
+    fn a_lease_that_was_never_given_completes_nothing() {
+        let mut record = item();
+        let complete = || Settlement::Complete { result: vec![] };
+        assert_eq!(record.settle(7, complete(), at(1)), Settled::Fenced);
+        record.lease(3, at(30), at(1));
+        assert_eq!(
+            (record.settle(7, complete(), at(2)), record.state.clone()),
+            (Settled::Fenced, State::Leased)
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct Plan {
     pub pace: Pace,
     /// When a call may be sent.
     pub rules: Rules,
-    /// How long items are leased for: longer than a call and its check take.
+    /// How long items are leased for: twice as long as a call and its check take.
     pub ttl: Duration,
     /// Calls in one turn at most.
     pub most: usize,
@@ -174,8 +174,15 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         }
         let leased = self.lease(most).await?;
         self.ramp(|ramp, now| ramp.spend(leased.len(), now));
-        let mut turn = Turn::default();
+        let (mut turn, leased_at) = (Turn::default(), self.clock.now());
         for item in leased {
+            // Those before it took long: its call has a whole lease, or is somebody else's by now.
+            if self.clock.now().since(leased_at) >= self.plan.ttl / 2 {
+                let extended = self.store.extend(vec![item.token], self.plan.ttl).await?;
+                if extended.first() != Some(&Settled::Applied) {
+                    continue;
+                }
+            }
             let settlement = self.make(&item, &mut turn).await;
             let done = matches!(settlement, Settlement::Complete { .. });
             turn.buried += u64::from(matches!(settlement, Settlement::Bury { .. }));

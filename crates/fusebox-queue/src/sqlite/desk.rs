@@ -167,7 +167,7 @@ impl Desk {
         self.run(
             "UPDATE item SET state = ?2, death = ?3, needs_check = ?4, attempts = ?5, crashes = ?6, due_at = ?7, \
              expires_at = ?8, first_attempt_at = ?9, lease = ?10, lease_until = ?11, ended_at = ?12, keep_until = ?13, \
-             result = ?14, reason = ?15 WHERE id = ?1",
+             result = ?14, reason = ?15, last_lease = ?16 WHERE id = ?1",
             params![
                 item.id.0.cast_signed(),
                 number(&record.state),
@@ -184,6 +184,7 @@ impl Desk {
                 keep_until,
                 record.result,
                 record.reason,
+                record.last_lease.cast_signed(),
             ],
         )?;
         let live = i64::from(record.state.is_live()) - i64::from(before.state.is_live());
@@ -219,7 +220,7 @@ impl Desk {
     fn enqueue_one(&self, item: &NewItem, now: Timestamp) -> Done<Enqueued> {
         let known = format!("SELECT {COLUMNS}, fingerprint FROM item WHERE queue = ?1 AND key = ?2");
         let known =
-            self.one(&known, [&item.queue, &item.key], |row| Ok((view(row)?, row.get::<_, Vec<u8>>(20)?)))?;
+            self.one(&known, [&item.queue, &item.key], |row| Ok((view(row)?, row.get::<_, Vec<u8>>(21)?)))?;
         if let Some((known, fingerprint)) = known {
             return Ok(match fingerprint == item.fingerprint {
                 true => Enqueued::Duplicate { id: known.id, state: known.record.state },
@@ -279,7 +280,7 @@ impl Desk {
                 "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND class = ?2 \
                  AND due_at <= ?3 AND expires_at > ?3 ORDER BY due_at, id LIMIT ?4"
             );
-            let read = |row: &Row<'_>| Ok((view(row)?, row.get(20)?, row.get(21)?));
+            let read = |row: &Row<'_>| Ok((view(row)?, row.get(21)?, row.get(22)?));
             let due = self.all(&due, params![request.queue, class, millis(now), room], read)?;
             for (mut view, payload, format) in due {
                 let number = self.next_lease();
@@ -301,8 +302,10 @@ impl Desk {
     }
 
     pub(super) fn extend(&mut self, leases: &[Token], ttl: Duration) -> Done<Vec<Settled>> {
-        let until = self.clock.now().after(ttl);
-        leases.iter().map(|token| self.change(*token, |record| record.extend(token.lease, until))).collect()
+        let now = self.clock.now();
+        let extend =
+            |token: &Token| self.change(*token, |record| record.extend(token.lease, now.after(ttl), now));
+        leases.iter().map(extend).collect()
     }
 
     pub(super) fn settle(&mut self, settlements: Vec<(Token, Settlement)>) -> Done<Vec<Settled>> {

@@ -26,7 +26,7 @@ const SCHEMA: &str = "
         attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
         crashes INTEGER NOT NULL, max_crashes INTEGER NOT NULL,
         created_at INTEGER NOT NULL, due_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-        first_attempt_at INTEGER, lease INTEGER, lease_until INTEGER, ended_at INTEGER, keep_until INTEGER,
+        first_attempt_at INTEGER, lease INTEGER, lease_until INTEGER, last_lease INTEGER NOT NULL DEFAULT 0, ended_at INTEGER, keep_until INTEGER,
         result BLOB, reason TEXT,
         UNIQUE (queue, key)
     );

@@ -10,7 +10,8 @@ use std::path::Path;
 
 /// What [`view`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, queue, key, state, death, class, needs_check, attempts, max_attempts, crashes, \
-     max_crashes, created_at, due_at, expires_at, first_attempt_at, lease, lease_until, ended_at, result, reason";
+     max_crashes, created_at, due_at, expires_at, first_attempt_at, lease, lease_until, ended_at, result, reason, \
+     last_lease";
 
 pub(super) const LEASED: i64 = 1;
 
@@ -74,6 +75,7 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<View> {
         ended_at: maybe(17)?,
         result: row.get(18)?,
         reason: row.get(19)?,
+        last_lease: row.get::<_, i64>(20)?.cast_unsigned(),
     };
     Ok(View {
         id: ItemId(row.get::<_, i64>(0)?.cast_unsigned()),

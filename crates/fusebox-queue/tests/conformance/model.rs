@@ -52,6 +52,7 @@ fn apply(stand: &Stand, op: &Op, leases: &mut Vec<Token>) -> String {
             let told = leased.into_iter().map(|leased| {
                 let mut record = leased.view.record;
                 record.lease.as_mut().expect("leased").number = 0;
+                record.last_lease = 0;
                 (leased.view.id, record, leased.payload)
             });
             format!("{:?}", told.collect::<Vec<_>>())
@@ -89,6 +90,7 @@ fn apply(stand: &Stand, op: &Op, leases: &mut Vec<Token>) -> String {
 fn everything(stand: &Stand) -> String {
     let mut views = block_on(stand.store.list(Filter::default(), 1_000)).expect("read");
     for view in &mut views {
+        view.record.last_lease = 0;
         if let Some(lease) = &mut view.record.lease {
             lease.number = 0;
         }
