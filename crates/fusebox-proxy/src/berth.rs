@@ -99,6 +99,11 @@ impl Asked<'_> {
         Poll::Ready(came)
     }
 
+    /// Whether it has waited already.
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.parked.is_some()
+    }
+
     /// When its patience ends.
     pub(crate) fn until(&self) -> Time {
         self.parked.map_or(Time::NEVER, Parked::until)

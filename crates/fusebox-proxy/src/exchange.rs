@@ -115,7 +115,10 @@ enum Way {
 /// that: it is not the endpoint's time.
 async fn way(session: &Session, target: &Target, carefully: bool) -> Result<Way, Fault> {
     let pool = &session.worker.pool;
-    if let Some(link) = pool.take(target.pool, carefully) {
+    // What rests while others wait is theirs.
+    if !pool.is_waited_for(target.pool)
+        && let Some(link) = pool.take(target.pool, carefully)
+    {
         return Ok(Way::Over(link));
     }
     let (Some(berths), Some(waiting)) = (pool.berths(target.pool), pool.wait(target.pool)) else {
@@ -124,7 +127,9 @@ async fn way(session: &Session, target: &Target, carefully: bool) -> Result<Way,
     let (mut asked, _excused) = (berths.ask(), session.queue());
     poll_fn(|cx| {
         // Nearer than a place, which would have to be dialled for.
-        if let Some(link) = pool.take(target.pool, carefully) {
+        if asked.is_in_line()
+            && let Some(link) = pool.take(target.pool, carefully)
+        {
             return Poll::Ready(Ok(Way::Over(link)));
         }
         match asked.poll(cx) {

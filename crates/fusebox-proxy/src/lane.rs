@@ -234,7 +234,7 @@ fn elsewhere(
     let far: Vec<Target> =
         endpoints.iter().filter(|at| policies.is_elsewhere(&at.endpoint)).cloned().collect();
     let specs: Vec<_> = far.iter().map(|at| at.endpoint.spec()).collect();
-    let balancer = stages.balancer.as_ref().map(|balancer| Arc::new(balancer.with_endpoints(&specs, now)));
+    let balancer = stages.balancer.as_ref().map(|balancer| Arc::new(balancer.part(&specs, now)));
     let stages = pipeline::Config {
         order: stages.order,
         balancer,

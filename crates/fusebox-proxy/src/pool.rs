@@ -79,6 +79,11 @@ impl Pool {
         None
     }
 
+    /// Whether calls of this worker wait for a connection to this authority.
+    pub(crate) fn is_waited_for(&self, authority: usize) -> bool {
+        self.shelves.get(authority).is_some_and(|shelf| shelf.waiting.get() > 0)
+    }
+
     /// The limit on connections to this authority.
     pub(crate) fn berths(&self, authority: usize) -> Option<&Arc<Berths>> {
         self.shelves.get(authority)?.berths.as_ref()

@@ -2,6 +2,7 @@
 
 mod case;
 mod fleet;
+mod isolation;
 mod report;
 mod stacks;
 mod stages;
@@ -94,10 +95,12 @@ fn run(options: &Options) -> Result<(), String> {
         println!("The load average is {load}: somebody else is using this machine, and it will show.");
     }
     let machine = machine::describe();
+    // Its threads have both cores.
+    let isolated = isolation::measure(options.rounds.min(21));
     pin::this_thread(0).map_err(|error| format!("no core to stay on: {error}"))?;
     let figures = measure(&mut cases, options);
     let fleet = fleet::ask(options.rounds.min(21));
-    let section = report::section(&machine, (&cases, &figures), &fleet, options.rounds);
+    let section = report::section(&machine, (&cases, &figures), (&fleet, &isolated), options.rounds);
     println!("{section}");
     if let Some(path) = &options.page {
         page::write(path, "toolkit", &section)

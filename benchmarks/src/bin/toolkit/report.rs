@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Kind};
 use crate::fleet::Answered;
+use crate::isolation::Isolated;
 use crate::{Figure, above};
 use fusebox_benchmarks::stats::number;
 use std::fmt::Write;
@@ -10,7 +11,7 @@ use std::fmt::Write;
 pub(crate) fn section(
     machine: &str,
     (cases, figures): (&[Case], &[Figure]),
-    fleet: &[Answered],
+    (fleet, isolated): (&[Answered], &Isolated),
     rounds: usize,
 ) -> String {
     let mut page = String::from("## Toolkit\n\n");
@@ -61,5 +62,13 @@ pub(crate) fn section(
         };
         let _ = writeln!(page, "| {title} | {millis} | {limit} | {met} |");
     }
+    let Isolated { well, hung, ratio } = isolated;
+    let met = if ratio.median <= 1.1 { "met" } else { "**missed**" };
+    let _ = write!(
+        page,
+        "\n| two dependencies on threads of their own: p99 of B's calls | µs | target | |\n|---|---|---|---|\n\
+         | A is well | {well} | | |\n| every thread of A hangs | {hung} | | |\n\
+         | the second over the first, by round (a ratio) | {ratio} | ≤ 1.1 | {met} |\n"
+    );
     page
 }

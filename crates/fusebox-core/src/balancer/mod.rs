@@ -114,6 +114,13 @@ impl Balancer {
         Balancer::over(self.settings.clone(), endpoints, Some(self), now)
     }
 
+    /// A balancer over some of these endpoints, to be used beside this one: it shares their state as
+    /// [`with_endpoints`](Self::with_endpoints) does, and leaves it to this one to compare each with the fleet.
+    pub fn part(&self, endpoints: &[Spec], now: Time) -> Balancer {
+        let part = self.with_endpoints(endpoints, now);
+        Balancer { compare_at: Arc::new(AtomicU64::new(u64::MAX)), ..part }
+    }
+
     fn over(settings: Settings, endpoints: &[Spec], before: Option<&Balancer>, now: Time) -> Self {
         let old = before.map_or(&[][..], |before| &before.members);
         // An endpoint that is listed twice is two: each has a state of its own.

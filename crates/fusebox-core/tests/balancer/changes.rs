@@ -31,6 +31,16 @@ fn those_that_stay_keep_their_state_and_what_is_in_flight_settles_where_it_is_se
 }
 
 #[test]
+fn a_part_that_is_used_beside_the_whole_leaves_the_comparison_to_it() {
+    let world = World::new(Config::default(), &specs(6));
+    let part = world.balancer.part(&specs(2), world.now);
+    assert_eq!(part.next_due(), Time::NEVER);
+    assert!(world.balancer.next_due() < Time::NEVER);
+    world.balancer.set_healthy(1, false, world.now);
+    assert!(!part.snapshot(world.now).endpoints[1].healthy, "it shares what is known");
+}
+
+#[test]
 fn a_name_that_is_listed_twice_is_two_endpoints() {
     let mut twice = specs(2);
     twice[1] = twice[0].clone();

@@ -234,8 +234,9 @@ impl<K: Clone> Inner<K> {
         let far = |spec: &&Spec| spec.region.as_ref().is_some_and(|region| *region != ours);
         let far: Vec<_> = self.endpoints.iter().filter(far).cloned().collect();
         // All of them are known: nothing is made, and nothing can be wrong.
+        let balancer = self.pipeline.balancer()?.part(&far, self.circuit.clock().now());
         let inner = self.with_endpoints(far).ok()?;
-        let pipeline = inner.pipeline.inside(inner.pipeline.balancer()?);
+        let pipeline = inner.pipeline.inside(&Arc::new(balancer));
         Some(Inner { pipeline, wider: None, ..inner })
     }
 }
