@@ -274,14 +274,6 @@ impl Pipeline {
         self.queues
     }
 
-    /// The scopes, if there are any.
-    pub fn scopes(&self) -> Option<&Arc<Scopes>> {
-        self.stages.iter().find_map(|stage| match stage {
-            Stage::Scopes(scopes) => Some(scopes),
-            _ => None,
-        })
-    }
-
     /// The retry budget, if there is one.
     pub fn retry_budget(&self) -> Option<&Budget> {
         self.stages.iter().find_map(|stage| match stage {

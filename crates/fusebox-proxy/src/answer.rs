@@ -168,7 +168,7 @@ pub(crate) fn say_source(response: &mut Response<Reply>, source: &'static str) {
     response.headers_mut().insert(SOURCE, HeaderValue::from_static(source));
 }
 
-/// Whether it is the dependency's own answer, and not an error.
+/// Whether somebody who was called has answered it, and not with an error.
 pub(crate) fn is_obeyed(response: &Response<Reply>) -> bool {
     let lived = |source: &HeaderValue| source == LIVE || source == ALTERNATIVE || source == OTHER_REGION;
     response.headers().get(SOURCE).is_some_and(lived)

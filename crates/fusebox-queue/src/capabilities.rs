@@ -26,6 +26,23 @@ pub struct Capabilities {
     pub oldest_age: bool,
 }
 
+impl Capabilities {
+    /// Of a store that keeps every item as a row of its own, and knows them all.
+    pub(crate) const fn of_own_rows(durable_on_ack: bool) -> Self {
+        Capabilities {
+            durable_on_ack,
+            transactional_enqueue: false,
+            unique: Unique::Strong,
+            priorities: 4,
+            delay: true,
+            exact_cap: true,
+            cancel: true,
+            redrive: true,
+            oldest_age: true,
+        }
+    }
+}
+
 /// How sure a store is that one key is one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unique {

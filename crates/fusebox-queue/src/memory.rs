@@ -2,7 +2,7 @@
 //!
 //! It is written to be obviously right rather than fast, since other stores are compared with it.
 
-use crate::capabilities::{Capabilities, Unique};
+use crate::capabilities::Capabilities;
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
 use crate::item::{ItemId, Limits, NewItem, Token, View};
@@ -171,17 +171,7 @@ fn answer<T: Send + 'static>(result: Result<T, StoreError>) -> Answer<'static, T
 
 impl QueueStore for Memory {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            durable_on_ack: false,
-            transactional_enqueue: false,
-            unique: Unique::Strong,
-            priorities: 4,
-            delay: true,
-            exact_cap: true,
-            cancel: true,
-            redrive: true,
-            oldest_age: true,
-        }
+        Capabilities::of_own_rows(false)
     }
 
     fn enqueue(&self, items: Vec<NewItem>) -> Answer<'_, Vec<Enqueued>> {

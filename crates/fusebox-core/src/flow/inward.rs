@@ -90,10 +90,7 @@ impl Flow {
                 let circuit = circuits.circuit(branch.endpoint);
                 match if key == 0 { circuit.admit(cx.now) } else { circuit.admit_for(key, cx.now) } {
                     Ok(ticket) => branch.held = Some(Watched::by_driver(ticket)),
-                    Err(rejection) => {
-                        branch.at = At::Outward(Carried::Rejected(rejection, Refuser::at(branch.endpoint)));
-                        return;
-                    }
+                    Err(rejection) => return self.refuse(side, rejection),
                 }
                 branch.longest = 0;
             }
@@ -122,9 +119,7 @@ impl Flow {
                 branch.depth += 1;
             }
             Entry::Parked(parked) => branch.at = At::Parked(parked),
-            Entry::Refused(rejection) => {
-                branch.at = At::Outward(Carried::Rejected(rejection, Refuser::at(branch.endpoint)));
-            }
+            Entry::Refused(rejection) => self.refuse(side, rejection),
         }
     }
 

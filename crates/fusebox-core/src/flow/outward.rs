@@ -7,7 +7,6 @@ use crate::balancer::Tried;
 use crate::breaker::State;
 use crate::pipeline::Stage;
 use crate::retry::{Budget, Settings};
-use crate::scope::Scope;
 use crate::{Outcome, Rejection, Time, Verdict};
 
 impl Flow {
@@ -108,8 +107,7 @@ impl Flow {
             branch.settle_by = Some(circuit.hear(held, now).min(wide.unwrap_or(Time::NEVER)));
         } else if let Some(held) = branch.held.take() {
             let heard = branch.wide.as_mut().map_or(outcome, |pass| {
-                pass.weigh(branch.endpoint, outcome, branch.longest, circuits, now);
-                pass.heard(Scope::Endpoint, held.ticket(), outcome)
+                pass.hears_at(branch.endpoint, held.ticket(), (outcome, branch.longest), circuits, now)
             });
             circuit.settle_watched(held, heard, now);
         }

@@ -4,7 +4,7 @@ use super::Circuits;
 use crate::breaker::Watched;
 use crate::bulkhead::Place;
 use crate::pipeline::{Pipeline, Stage};
-use crate::scope::{Pass, Scope};
+use crate::scope::Pass;
 use crate::{Outcome, Time};
 use alloc::boxed::Box;
 
@@ -35,8 +35,7 @@ impl Tail {
         if let Some(held) = self.held.take() {
             let held = held.timed_from(now.minus_nanos(self.elapsed));
             let heard = self.wide.as_mut().map_or(outcome, |pass| {
-                pass.weigh(self.endpoint, outcome, self.elapsed, circuits, now);
-                pass.heard(Scope::Endpoint, held.ticket(), outcome)
+                pass.hears_at(self.endpoint, held.ticket(), (outcome, self.elapsed), circuits, now)
             });
             circuits.circuit(self.endpoint).settle_watched(held, heard, now);
         }

@@ -115,14 +115,7 @@ impl Pass {
     }
 
     /// Weighs the call's result, once; it took `took` nanoseconds.
-    pub(crate) fn weigh(
-        &mut self,
-        endpoint: usize,
-        outcome: Outcome,
-        took: u64,
-        circuits: &impl Circuits,
-        now: Time,
-    ) {
+    fn weigh(&mut self, endpoint: usize, outcome: Outcome, took: u64, circuits: &impl Circuits, now: Time) {
         if self.sent {
             self.weigh_as(judge(endpoint, outcome, took, circuits), endpoint, circuits, now);
         }
@@ -136,8 +129,21 @@ impl Pass {
         }
     }
 
+    /// Weighs the call's result; answers what the endpoint's circuit hears of it.
+    pub(crate) fn hears_at(
+        &mut self,
+        endpoint: usize,
+        ticket: &Ticket,
+        (outcome, took): (Outcome, u64),
+        circuits: &impl Circuits,
+        now: Time,
+    ) -> Outcome {
+        self.weigh(endpoint, outcome, took, circuits, now);
+        self.heard(Scope::Endpoint, ticket, outcome)
+    }
+
     /// What the circuit of `scope` hears of `outcome`, for the call with this ticket.
-    pub(crate) fn heard(&self, scope: Scope, ticket: &Ticket, outcome: Outcome) -> Outcome {
+    fn heard(&self, scope: Scope, ticket: &Ticket, outcome: Outcome) -> Outcome {
         match self.weighed {
             Weighed::Of(blamed) if blamed != scope && !ticket.is_probe() => Outcome::Ignored,
             _ => outcome,

@@ -90,8 +90,7 @@ impl Service {
     fn settle(&self, call: Call, outcome: Outcome, now: Time) {
         let Call { endpoint, tenant, mut pass, held, began } = call;
         let (sees, took) = (Sees(self, tenant), now.nanos_since(began));
-        pass.weigh(endpoint, outcome, took, &sees, now);
-        let heard = pass.heard(Scope::Endpoint, held.ticket(), outcome);
+        let heard = pass.hears_at(endpoint, held.ticket(), (outcome, took), &sees, now);
         self.endpoints[endpoint].settle_watched(held, heard, now);
         pass.settle(endpoint, outcome, took, &sees, now);
     }

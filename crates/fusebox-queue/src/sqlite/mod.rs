@@ -18,7 +18,7 @@ mod desk;
 mod open;
 mod rows;
 
-use crate::capabilities::{Capabilities, Unique};
+use crate::capabilities::Capabilities;
 use crate::clock::StoreClock;
 use crate::error::StoreError;
 use crate::item::{ItemId, Limits, NewItem, Token, View};
@@ -97,17 +97,7 @@ impl Sqlite {
 
 impl QueueStore for Sqlite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            durable_on_ack: true,
-            transactional_enqueue: false,
-            unique: Unique::Strong,
-            priorities: 4,
-            delay: true,
-            exact_cap: true,
-            cancel: true,
-            redrive: true,
-            oldest_age: true,
-        }
+        Capabilities::of_own_rows(true)
     }
 
     fn enqueue(&self, items: Vec<NewItem>) -> Answer<'_, Vec<Enqueued>> {
