@@ -2,11 +2,13 @@
 
 use crate::clock::Timestamp;
 use crate::error::StoreError;
+use crate::notice::Notices;
 use crate::record::Record;
 use fusebox_core::Priority;
 use std::time::Duration;
 
 const LONGEST_NAME: usize = 255;
+const LONGEST_CONTACT: usize = 2_048;
 
 /// An item's number in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +48,8 @@ pub struct NewItem {
     pub max_crashes: u32,
     /// It may have reached its dependency already: ask before the first attempt too.
     pub needs_check: bool,
+    /// Who is told what becomes of it.
+    pub notices: Option<Notices>,
 }
 
 impl NewItem {
@@ -64,6 +68,7 @@ impl NewItem {
             max_attempts: 25,
             max_crashes: 3,
             needs_check: false,
+            notices: None,
         }
     }
 
@@ -84,6 +89,11 @@ impl NewItem {
         }
         if self.fingerprint.len() > LONGEST_NAME.max(self.payload.len()) {
             return refuse("fingerprint", format!("{} bytes long", self.fingerprint.len()), "a digest");
+        }
+        if let Some(length) =
+            self.notices.as_ref().map(|told| told.contact.len()).filter(|n| *n > LONGEST_CONTACT)
+        {
+            return refuse("notices.contact", format!("{length} bytes long"), "at most 2048 bytes");
         }
         if self.max_attempts == 0 || self.max_crashes == 0 {
             return refuse("max_attempts or max_crashes", "0".into(), "1 or more");
@@ -122,6 +132,17 @@ impl Default for Limits {
             provider_window: Duration::from_secs(24 * 3_600),
         }
     }
+}
+
+/// An item with the call itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// How it stands.
+    pub view: View,
+    /// The call.
+    pub payload: Vec<u8>,
+    /// Which layout the payload has.
+    pub format: u16,
 }
 
 /// An item as it stands.

@@ -32,6 +32,8 @@ mod clock;
 mod error;
 mod item;
 mod memory;
+pub mod notice;
+mod order;
 pub mod record;
 pub mod replay;
 #[cfg(feature = "sqlite")]
@@ -42,8 +44,10 @@ mod tally;
 pub use capabilities::{Capabilities, Missing, Needs, Unique};
 pub use clock::{StoreClock, Timestamp};
 pub use error::StoreError;
-pub use item::{ItemId, Limits, NewItem, Token, View};
+pub use item::{Entry, ItemId, Limits, NewItem, Token, View};
 pub use memory::Memory;
+pub use notice::{Event, Events, Notice, Notices};
+pub use order::{Act, Audited, Order};
 pub use store::{
     Answer, Cancelled, Enqueued, Filter, LeaseRequest, Leased, QueueStore, Settled, Settlement, Swept,
 };

@@ -5,8 +5,10 @@
 use crate::capabilities::Capabilities;
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
-use crate::item::{ItemId, Limits, NewItem, Token, View};
-use crate::record::State;
+use crate::item::{Entry, ItemId, Limits, NewItem, Token, View};
+use crate::notice;
+use crate::order::{Act, Audited, Order};
+use crate::record::{Record, State};
 use crate::store::{
     Answer, Cancelled, Enqueued, Filter, LeaseRequest, Leased, QueueStore, Settled, Settlement, Swept,
 };
@@ -28,6 +30,7 @@ struct Inner {
     limits: Limits,
     items: BTreeMap<u64, Item>,
     paused: BTreeSet<String>,
+    audit: Vec<Audited>,
     ids: u64,
     leases: u64,
 }
@@ -48,8 +51,9 @@ impl Memory {
 
     /// An empty store on `clock`.
     pub fn with_clock(limits: Limits, clock: StoreClock) -> Self {
-        let (items, paused) = (BTreeMap::new(), BTreeSet::new());
-        Memory { inner: Arc::new(Mutex::new(Inner { limits, items, paused, ids: 0, leases: 0 })), clock }
+        let (items, paused, audit) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let inner = Inner { limits, items, paused, audit, ids: 0, leases: 0 };
+        Memory { inner: Arc::new(Mutex::new(inner)), clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -76,12 +80,74 @@ impl Inner {
         if depth >= self.limits.max_items || bytes + new.payload.len() as u64 > self.limits.max_bytes {
             return Enqueued::Full { depth, bytes };
         }
+        let view = self.insert(new, now);
+        if let Some(notice) = notice::of_new(&view, now) {
+            self.insert(&notice, now);
+        }
+        Enqueued::Stored(view.id)
+    }
+
+    fn insert(&mut self, new: &NewItem, now: Timestamp) -> View {
         self.ids += 1;
         let id = ItemId(self.ids);
         let view = View { id, queue: new.queue.clone(), key: new.key.clone(), record: new.record(now) };
         let (fingerprint, payload) = (new.fingerprint.clone(), new.payload.clone());
-        self.items.insert(id.0, Item { view, fingerprint, payload, format: new.format });
-        Enqueued::Stored(id)
+        self.items.insert(id.0, Item { view: view.clone(), fingerprint, payload, format: new.format });
+        view
+    }
+
+    /// Changes an item, and stores what is to be told of it.
+    fn change<T>(&mut self, id: ItemId, now: Timestamp, change: impl FnOnce(&mut View) -> T) -> Option<T> {
+        let item = self.items.get_mut(&id.0)?;
+        let before = item.view.record.clone();
+        let changed = change(&mut item.view);
+        if let Some(notice) = notice::of_change(&item.view, &before, now) {
+            self.insert(&notice, now);
+        }
+        Some(changed)
+    }
+
+    fn operate(&mut self, order: &Order, now: Timestamp) -> Vec<ItemId> {
+        let Order { act, filter, reason, .. } = order;
+        let mut moved = Vec::new();
+        if let (Act::Pause | Act::Resume, Some(queue)) = (act, &filter.queue) {
+            match act {
+                _ if order.dry_run => {}
+                Act::Pause => _ = self.paused.insert(queue.clone()),
+                _ => _ = self.paused.remove(queue),
+            }
+        }
+        let window = self.limits.provider_window;
+        let of_state = |state: &&'static str| {
+            let filter = Filter { state: Some(state), ..filter.clone() };
+            let admitted = self.items.values().filter(move |item| filter.admits(&item.view));
+            admitted.map(|item| item.view.id).collect::<Vec<_>>()
+        };
+        let wanted = act.states().iter().filter(|state| filter.state.is_none_or(|wanted| wanted == **state));
+        for id in wanted.flat_map(of_state).collect::<Vec<_>>() {
+            if moved.len() >= order.limit {
+                break;
+            }
+            let Some(item) = self.items.get(&id.0) else { continue };
+            let (mut view, before) = (item.view.clone(), item.view.record.clone());
+            let forget = before.is_forgettable(window, now);
+            if !act.apply(&mut view, reason, forget, now) {
+                continue;
+            }
+            moved.push(id);
+            if order.dry_run {
+                continue;
+            }
+            if *act == Act::Purge {
+                self.items.remove(&id.0);
+            } else {
+                self.change(id, now, |item| *item = view);
+            }
+        }
+        if !order.dry_run {
+            self.audit.push(order.audited(moved.len(), now));
+        }
+        moved
     }
 
     fn lease(&mut self, request: &LeaseRequest, now: Timestamp) -> Vec<Leased> {
@@ -117,18 +183,23 @@ impl Inner {
 
     fn sweep(&mut self, limit: usize, now: Timestamp) -> Swept {
         let mut swept = Swept::default();
-        for item in self.items.values_mut() {
-            let record = &mut item.view.record;
-            let (leased, limit) = (record.state == State::Leased, limit as u64);
-            if (if leased { swept.crashed } else { swept.expired }) >= limit || !record.sweep(now) {
-                continue;
-            }
-            match leased {
-                true => {
-                    swept.crashed += 1;
-                    swept.died += u64::from(matches!(record.state, State::Dead(_)));
-                }
-                false => swept.expired += 1,
+        type When = fn(&Record) -> Option<Timestamp>;
+        let ended: When = |record| record.lease.map(|lease| lease.until);
+        let expired: When = |record| (record.state == State::Ready).then_some(record.expires_at);
+        let delayed: When = |record| record.delayed_at.filter(|_| record.state == State::Ready);
+        for (when, count) in
+            [(ended, &mut swept.crashed), (expired, &mut swept.expired), (delayed, &mut swept.delayed)]
+        {
+            let at =
+                |item: &Item| when(&item.view.record).filter(|at| *at <= now).map(|at| (at, item.view.id));
+            let mut due: Vec<_> = self.items.values().filter_map(at).collect();
+            due.sort();
+            for (_, id) in due.into_iter().take(limit) {
+                let sweep =
+                    |view: &mut View| (view.record.sweep(now), matches!(view.record.state, State::Dead(_)));
+                let (changed, died) = self.change(id, now, sweep).unwrap_or_default();
+                *count += u64::from(changed);
+                swept.died += u64::from(died);
             }
         }
         let window = self.limits.provider_window;
@@ -197,9 +268,9 @@ impl QueueStore for Memory {
 
     fn settle(&self, settlements: Vec<(Token, Settlement)>) -> Answer<'_, Vec<Settled>> {
         let (mut inner, now) = (self.lock(), self.clock.now());
-        let settle = |(token, settlement): (Token, Settlement)| match inner.items.get_mut(&token.id.0) {
-            Some(item) => item.view.record.settle(token.lease, settlement, now),
-            None => Settled::Fenced,
+        let settle = |(token, settlement): (Token, Settlement)| {
+            let settle = |view: &mut View| view.record.settle(token.lease, settlement, now);
+            inner.change(token.id, now, settle).unwrap_or(Settled::Fenced)
         };
         answer(Ok(settlements.into_iter().map(settle).collect()))
     }
@@ -212,6 +283,15 @@ impl QueueStore for Memory {
         let inner = self.lock();
         let found = inner.queue(queue).find(|item| item.view.key == key).map(|item| item.view.clone());
         answer(Ok(found))
+    }
+
+    fn show(&self, id: ItemId) -> Answer<'_, Option<Entry>> {
+        let entry = |item: &Item| Entry {
+            view: item.view.clone(),
+            payload: item.payload.clone(),
+            format: item.format,
+        };
+        answer(Ok(self.lock().items.get(&id.0).map(entry)))
     }
 
     fn list(&self, filter: Filter, limit: usize) -> Answer<'_, Vec<View>> {
@@ -231,21 +311,17 @@ impl QueueStore for Memory {
         }))
     }
 
-    fn redrive(&self, filter: Filter, limit: usize) -> Answer<'_, u64> {
-        let (mut inner, now) = (self.lock(), self.clock.now());
-        let dead = inner.items.values_mut().filter(|item| filter.admits(&item.view));
-        let moved = dead.filter_map(|item| item.view.record.redrive(now).then_some(())).take(limit).count();
-        answer(Ok(moved as u64))
+    fn operate(&self, order: Order) -> Answer<'_, Vec<ItemId>> {
+        answer(order.check().map(|()| self.lock().operate(&order, self.clock.now())))
     }
 
-    fn pause(&self, queue: &str, paused: bool) -> Answer<'_, ()> {
-        let mut inner = self.lock();
-        if paused {
-            inner.paused.insert(queue.into());
-        } else {
-            inner.paused.remove(queue);
-        }
-        answer(Ok(()))
+    fn audit(&self, limit: usize) -> Answer<'_, Vec<Audited>> {
+        answer(Ok(self.lock().audit.iter().rev().take(limit).cloned().collect()))
+    }
+
+    fn queues(&self) -> Answer<'_, Vec<String>> {
+        let names: BTreeSet<_> = self.lock().items.values().map(|item| item.view.queue.clone()).collect();
+        answer(Ok(names.into_iter().collect()))
     }
 
     fn stats(&self, queue: &str) -> Answer<'_, Stats> {

@@ -19,6 +19,7 @@
 
 use crate::clock::Timestamp;
 use crate::item::NewItem;
+use crate::notice::Events;
 use crate::store::{Settled, Settlement};
 use fusebox_core::Priority;
 use std::time::Duration;
@@ -142,10 +143,17 @@ pub struct Record {
     pub result: Option<Vec<u8>>,
     /// Why it was last retried or buried.
     pub reason: Option<String>,
+    /// Who is told what becomes of it.
+    pub contact: Option<String>,
+    /// Of what.
+    pub events: Events,
+    /// When it will have waited for so long that it is told of; nothing once it has been.
+    pub delayed_at: Option<Timestamp>,
 }
 
 impl Record {
     pub(crate) fn ready(item: &NewItem, now: Timestamp) -> Record {
+        let told = item.notices.as_ref();
         Record {
             state: State::Ready,
             class: item.class,
@@ -163,6 +171,9 @@ impl Record {
             ended_at: None,
             result: None,
             reason: None,
+            contact: told.map(|told| told.contact.clone()),
+            events: told.map(|told| told.events).unwrap_or_default(),
+            delayed_at: told.and_then(|told| told.delayed_after).map(|after| now.after(after)),
         }
     }
 
@@ -248,6 +259,10 @@ impl Record {
                 self.end(State::Expired, now);
                 true
             }
+            (State::Ready, _) if self.delayed_at.is_some_and(|at| at <= now) => {
+                self.delayed_at = None;
+                true
+            }
             _ => false,
         }
     }
@@ -271,6 +286,25 @@ impl Record {
         ready
     }
 
+    /// Makes it due at once; only while it waits.
+    pub fn hasten(&mut self, now: Timestamp) -> bool {
+        let waits = self.state == State::Ready && self.due_at > now;
+        if waits {
+            self.due_at = now;
+        }
+        waits
+    }
+
+    /// Says that nobody is to make it; only while nobody does.
+    pub fn bury(&mut self, reason: &str, now: Timestamp) -> bool {
+        let ready = self.state == State::Ready;
+        if ready {
+            self.reason = Some(reason.into());
+            self.end(State::Dead(Death::Buried), now);
+        }
+        ready
+    }
+
     /// Takes it from the dead. It begins to count anew, and as long a life; whether it was dead.
     pub fn redrive(&mut self, now: Timestamp) -> bool {
         if !matches!(self.state, State::Dead(_)) {
@@ -287,6 +321,11 @@ impl Record {
     pub fn keep_until(&self, provider_window: Duration) -> Timestamp {
         let seen = self.first_attempt_at.map_or(Timestamp(0), |first| first.after(provider_window));
         self.expires_at.max(seen).after(Duration::from_secs(24 * 3_600))
+    }
+
+    /// Whether it may be erased: it has ended, and nobody can have a use for its key any more.
+    pub(crate) fn is_forgettable(&self, provider_window: Duration, now: Timestamp) -> bool {
+        !self.state.is_live() && (self.first_attempt_at.is_none() || self.keep_until(provider_window) <= now)
     }
 
     fn give_attempt_back(&mut self) {

@@ -2,7 +2,8 @@
 
 use crate::capabilities::Capabilities;
 use crate::error::StoreError;
-use crate::item::{ItemId, NewItem, Token, View};
+use crate::item::{Entry, ItemId, NewItem, Token, View};
+use crate::order::{Audited, Order};
 use crate::record::{Death, State};
 use crate::tally::Stats;
 use fusebox_core::Priority;
@@ -43,17 +44,24 @@ pub trait QueueStore: Send + Sync {
     /// The item with this key.
     fn find(&self, queue: &str, key: &str) -> Answer<'_, Option<View>>;
 
+    /// The item with this number, and its call.
+    fn show(&self, id: ItemId) -> Answer<'_, Option<Entry>>;
+
     /// Items, the oldest first.
     fn list(&self, filter: Filter, limit: usize) -> Answer<'_, Vec<View>>;
 
     /// Calls an item off that is not being sent.
     fn cancel(&self, id: ItemId) -> Answer<'_, Cancelled>;
 
-    /// Takes dead items back into the queue; answers how many.
-    fn redrive(&self, filter: Filter, limit: usize) -> Answer<'_, u64>;
+    /// Does what an operator wants, and writes it down in the same transaction; answers whom it moved. A dry run changes nothing,
+    /// and is not written down.
+    fn operate(&self, order: Order) -> Answer<'_, Vec<ItemId>>;
 
-    /// Leases nothing more of a queue, or leases again.
-    fn pause(&self, queue: &str, paused: bool) -> Answer<'_, ()>;
+    /// What operators have done, the latest first.
+    fn audit(&self, limit: usize) -> Answer<'_, Vec<Audited>>;
+
+    /// Every queue that has, or had, an item, by name.
+    fn queues(&self) -> Answer<'_, Vec<String>>;
 
     /// How a queue stands.
     fn stats(&self, queue: &str) -> Answer<'_, Stats>;
@@ -165,6 +173,8 @@ pub struct Swept {
     pub died: u64,
     /// Items that ran out of time.
     pub expired: u64,
+    /// Items that have waited so long that it is told of.
+    pub delayed: u64,
     /// Ended items that are forgotten.
     pub forgotten: u64,
 }
@@ -180,6 +190,12 @@ pub struct Filter {
     pub class: Option<Priority>,
     /// That died of this.
     pub death: Option<Death>,
+    /// With this number.
+    pub id: Option<ItemId>,
+    /// With this key.
+    pub key: Option<String>,
+    /// That came after the item with this number: where a list goes on.
+    pub after: Option<ItemId>,
 }
 
 impl Filter {
@@ -189,6 +205,9 @@ impl Filter {
             && self.state.is_none_or(|state| state == view.record.state.as_str())
             && self.class.is_none_or(|class| class == view.record.class)
             && self.death.is_none_or(|death| view.record.state == State::Dead(death))
+            && self.id.is_none_or(|id| id == view.id)
+            && self.key.as_ref().is_none_or(|key| *key == view.key)
+            && self.after.is_none_or(|after| view.id > after)
     }
 }
 

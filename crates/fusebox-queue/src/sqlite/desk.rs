@@ -1,9 +1,11 @@
 //! What is done within a transaction.
 
-use super::rows::{COLUMNS, LEASED, failed, millis, number, number_of, view};
+use super::rows::{COLUMNS, LEASED, REST, failed, millis, number, number_of, view};
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
-use crate::item::{ItemId, Limits, NewItem, Token, View};
+use crate::item::{Entry, ItemId, Limits, NewItem, Token, View};
+use crate::notice;
+use crate::order::{Act, Audited, Order};
 use crate::record::{Record, State};
 use crate::store::{Cancelled, Enqueued, Filter, LeaseRequest, Leased, Settled, Settlement, Swept};
 use crate::tally::Stats;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 /// A longer write-ahead log is folded into the file.
 const LONG_LOG: u64 = 16 << 20;
+/// Items that an order reads at a time.
+const AT_A_TIME: usize = 1_000;
 /// How often the file is told what time it is.
 const TELL_TIME: Duration = Duration::from_secs(1);
 
@@ -167,7 +171,7 @@ impl Desk {
         self.run(
             "UPDATE item SET state = ?2, death = ?3, needs_check = ?4, attempts = ?5, crashes = ?6, due_at = ?7, \
              expires_at = ?8, first_attempt_at = ?9, lease = ?10, lease_until = ?11, ended_at = ?12, keep_until = ?13, \
-             result = ?14, reason = ?15, last_lease = ?16 WHERE id = ?1",
+             result = ?14, reason = ?15, last_lease = ?16, delayed_at = ?17 WHERE id = ?1",
             params![
                 item.id.0.cast_signed(),
                 number(&record.state),
@@ -185,6 +189,7 @@ impl Desk {
                 record.result,
                 record.reason,
                 record.last_lease.cast_signed(),
+                record.delayed_at.map(millis),
             ],
         )?;
         let live = i64::from(record.state.is_live()) - i64::from(before.state.is_live());
@@ -197,7 +202,8 @@ impl Desk {
                 params![item.queue, record.class as i64, live, dead, item.id.0.cast_signed()],
             )?;
         }
-        Ok(())
+        let now = self.clock.now();
+        notice::of_change(item, before, now).map_or(Ok(()), |notice| self.insert(&notice, now).map(drop))
     }
 
     pub(super) fn enqueue(&mut self, items: &[NewItem]) -> Done<Vec<Enqueued>> {
@@ -220,7 +226,7 @@ impl Desk {
     fn enqueue_one(&self, item: &NewItem, now: Timestamp) -> Done<Enqueued> {
         let known = format!("SELECT {COLUMNS}, fingerprint FROM item WHERE queue = ?1 AND key = ?2");
         let known =
-            self.one(&known, [&item.queue, &item.key], |row| Ok((view(row)?, row.get::<_, Vec<u8>>(21)?)))?;
+            self.one(&known, [&item.queue, &item.key], |row| Ok((view(row)?, row.get::<_, Vec<u8>>(REST)?)))?;
         if let Some((known, fingerprint)) = known {
             return Ok(match fingerprint == item.fingerprint {
                 true => Enqueued::Duplicate { id: known.id, state: known.record.state },
@@ -234,11 +240,19 @@ impl Desk {
         if depth >= self.limits.max_items || bytes + size > self.limits.max_bytes {
             return Ok(Enqueued::Full { depth, bytes });
         }
-        let record = item.record(now);
+        let view = self.insert(item, now)?;
+        if let Some(notice) = notice::of_new(&view, now) {
+            self.insert(&notice, now)?;
+        }
+        Ok(Enqueued::Stored(view.id))
+    }
+
+    fn insert(&self, item: &NewItem, now: Timestamp) -> Done<View> {
+        let (record, size) = (item.record(now), item.payload.len() as u64);
         self.run(
             "INSERT INTO item (queue, key, fingerprint, payload, bytes, format, state, class, needs_check, attempts, \
-             max_attempts, crashes, max_crashes, created_at, due_at, expires_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, 0, ?9, 0, ?10, ?11, ?12, ?13)",
+             max_attempts, crashes, max_crashes, created_at, due_at, expires_at, contact, events, delayed_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, 0, ?9, 0, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             params![
                 item.queue,
                 item.key,
@@ -253,6 +267,9 @@ impl Desk {
                 millis(record.created_at),
                 millis(record.due_at),
                 millis(record.expires_at),
+                record.contact,
+                record.events.0,
+                record.delayed_at.map(millis),
             ],
         )?;
         let id = ItemId(self.connection.last_insert_rowid().cast_unsigned());
@@ -261,7 +278,7 @@ impl Desk {
              ON CONFLICT DO UPDATE SET live = live + 1, bytes = bytes + ?3",
             params![item.queue, record.class as i64, size],
         )?;
-        Ok(Enqueued::Stored(id))
+        Ok(View { id, queue: item.queue.clone(), key: item.key.clone(), record })
     }
 
     pub(super) fn lease(&mut self, request: &LeaseRequest) -> Done<Vec<Leased>> {
@@ -280,7 +297,7 @@ impl Desk {
                 "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND class = ?2 \
                  AND due_at <= ?3 AND expires_at > ?3 ORDER BY due_at, id LIMIT ?4"
             );
-            let read = |row: &Row<'_>| Ok((view(row)?, row.get(21)?, row.get(22)?));
+            let read = |row: &Row<'_>| Ok((view(row)?, row.get(REST)?, row.get(REST + 1)?));
             let due = self.all(&due, params![request.queue, class, millis(now), room], read)?;
             for (mut view, payload, format) in due {
                 let number = self.next_lease();
@@ -328,9 +345,10 @@ impl Desk {
 
     pub(super) fn sweep(&mut self, limit: usize) -> Done<Swept> {
         let (now, mut swept) = (self.clock.now(), Swept::default());
-        for (leased, rest) in [
-            (true, "WHERE state = 1 AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2"),
-            (false, "WHERE state = 0 AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"),
+        for rest in [
+            "WHERE state = 1 AND lease_until <= ?1 ORDER BY lease_until, id LIMIT ?2",
+            "WHERE state = 0 AND expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2",
+            "WHERE state = 0 AND delayed_at <= ?1 ORDER BY delayed_at, id LIMIT ?2",
         ] {
             for mut item in self.select(rest, params![millis(now), limit])? {
                 let before = item.record.clone();
@@ -338,13 +356,12 @@ impl Desk {
                     continue;
                 }
                 self.save(&item, &before)?;
-                match leased {
-                    true => {
-                        swept.crashed += 1;
-                        swept.died += u64::from(matches!(item.record.state, State::Dead(_)));
-                    }
-                    false => swept.expired += 1,
+                match item.record.state {
+                    _ if before.state == State::Leased => swept.crashed += 1,
+                    State::Expired => swept.expired += 1,
+                    _ => swept.delayed += 1,
                 }
+                swept.died += u64::from(matches!(item.record.state, State::Dead(_)));
             }
         }
         let over = "DELETE FROM item WHERE id IN (SELECT id FROM item WHERE keep_until <= ?1 LIMIT ?2)";
@@ -359,15 +376,27 @@ impl Desk {
     pub(super) fn list(&mut self, filter: &Filter, limit: usize) -> Done<Vec<View>> {
         self.select(
             "WHERE (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR class = ?3) \
-             AND (?4 IS NULL OR death = ?4) ORDER BY id LIMIT ?5",
+             AND (?4 IS NULL OR death = ?4) AND (?6 IS NULL OR id = ?6) AND (?7 IS NULL OR key = ?7) \
+             AND (?8 IS NULL OR id > ?8) ORDER BY id LIMIT ?5",
             params![
                 filter.queue,
                 filter.state.map(|name| number_of(name).unwrap_or(-1)),
                 filter.class.map(|class| class as i64),
                 filter.death.map(|death| death.as_str()),
                 limit,
+                filter.id.map(|id| id.0.cast_signed()),
+                filter.key,
+                filter.after.map(|after| after.0.cast_signed()),
             ],
         )
+    }
+
+    pub(super) fn show(&mut self, id: ItemId) -> Done<Option<Entry>> {
+        let sql = format!("SELECT {COLUMNS}, payload, format FROM item WHERE id = ?1");
+        let read = |row: &Row<'_>| {
+            Ok(Entry { view: view(row)?, payload: row.get(REST)?, format: row.get(REST + 1)? })
+        };
+        self.one(&sql, [id.0.cast_signed()], read)
     }
 
     pub(super) fn cancel(&mut self, id: ItemId) -> Done<Cancelled> {
@@ -380,28 +409,88 @@ impl Desk {
         Ok(Cancelled::Cancelled)
     }
 
-    pub(super) fn redrive(&mut self, filter: &Filter, limit: usize) -> Done<u64> {
-        let (now, mut moved) = (self.clock.now(), 0);
-        if filter.state.is_some_and(|state| state != "dead") {
-            return Ok(0);
+    pub(super) fn operate(&mut self, order: &Order) -> Done<Vec<ItemId>> {
+        order.check()?;
+        let (now, mut moved) = (self.clock.now(), Vec::new());
+        if let (Act::Pause | Act::Resume, Some(queue), false) =
+            (order.act, &order.filter.queue, order.dry_run)
+        {
+            self.run(
+                match order.act {
+                    Act::Pause => "INSERT OR IGNORE INTO paused VALUES (?1)",
+                    _ => "DELETE FROM paused WHERE queue = ?1",
+                },
+                [queue],
+            )?;
         }
-        for mut item in self.list(&Filter { state: Some("dead"), ..filter.clone() }, limit)? {
-            let before = item.record.clone();
-            if item.record.redrive(now) {
-                self.save(&item, &before)?;
-                moved += 1;
+        let wanted = order.filter.state;
+        for state in order.act.states().iter().filter(|state| wanted.is_none_or(|wanted| wanted == **state)) {
+            let mut filter = Filter { state: Some(state), ..order.filter.clone() };
+            // Some at a time: what is in the file need not fit into memory.
+            loop {
+                let batch = self.list(&filter, AT_A_TIME)?;
+                let Some(last) = batch.last().map(|item| item.id) else { break };
+                for item in batch {
+                    let id = item.id;
+                    if moved.len() < order.limit && self.operate_on(item, order, now)? {
+                        moved.push(id);
+                    }
+                }
+                if moved.len() >= order.limit {
+                    break;
+                }
+                filter.after = Some(last);
             }
+        }
+        if !order.dry_run {
+            let told = order.audited(moved.len(), now);
+            self.run(
+                "INSERT INTO audit (at, actor, act, filter, items, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![millis(told.at), told.actor, told.act, told.filter, told.items, told.reason],
+            )?;
         }
         Ok(moved)
     }
 
-    pub(super) fn pause(&mut self, queue: &str, paused: bool) -> Done<()> {
-        let sql = if paused {
-            "INSERT OR IGNORE INTO paused VALUES (?1)"
-        } else {
-            "DELETE FROM paused WHERE queue = ?1"
-        };
-        self.run(sql, [queue]).map(drop)
+    /// Whether an order moves this item; it has, unless it is a dry run.
+    fn operate_on(&self, mut item: View, order: &Order, now: Timestamp) -> Done<bool> {
+        let before = item.record.clone();
+        let forget = before.is_forgettable(self.limits.provider_window, now);
+        if !order.act.apply(&mut item, &order.reason, forget, now) {
+            return Ok(false);
+        }
+        match (order.dry_run, order.act) {
+            (true, _) => {}
+            (false, Act::Purge) => self.erase(&item)?,
+            (false, _) => self.save(&item, &before)?,
+        }
+        Ok(true)
+    }
+
+    fn erase(&self, item: &View) -> Done<()> {
+        if matches!(item.record.state, State::Dead(_)) {
+            let sql = "UPDATE tally SET dead = dead - 1 WHERE queue = ?1 AND class = ?2";
+            self.run(sql, params![item.queue, item.record.class as i64])?;
+        }
+        self.run("DELETE FROM item WHERE id = ?1", [item.id.0.cast_signed()]).map(drop)
+    }
+
+    pub(super) fn audit(&mut self, limit: usize) -> Done<Vec<Audited>> {
+        let sql = "SELECT at, actor, act, filter, items, reason FROM audit ORDER BY id DESC LIMIT ?1";
+        self.all(sql, [limit], |row| {
+            Ok(Audited {
+                at: Timestamp(row.get::<_, i64>(0)?.cast_unsigned()),
+                actor: row.get(1)?,
+                act: row.get(2)?,
+                filter: row.get(3)?,
+                items: row.get(4)?,
+                reason: row.get(5)?,
+            })
+        })
+    }
+
+    pub(super) fn queues(&mut self) -> Done<Vec<String>> {
+        self.all("SELECT DISTINCT queue FROM tally ORDER BY queue", (), |row| row.get(0))
     }
 
     fn is_paused(&self, queue: &str) -> Done<bool> {

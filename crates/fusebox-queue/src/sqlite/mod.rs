@@ -21,7 +21,8 @@ mod rows;
 use crate::capabilities::Capabilities;
 use crate::clock::StoreClock;
 use crate::error::StoreError;
-use crate::item::{ItemId, Limits, NewItem, Token, View};
+use crate::item::{Entry, ItemId, Limits, NewItem, Token, View};
+use crate::order::{Audited, Order};
 use crate::store::{
     Answer, Cancelled, Enqueued, Filter, LeaseRequest, Leased, QueueStore, Settled, Settlement, Swept,
 };
@@ -125,6 +126,10 @@ impl QueueStore for Sqlite {
         self.ask(move |desk| desk.find(&queue, &key))
     }
 
+    fn show(&self, id: ItemId) -> Answer<'_, Option<Entry>> {
+        self.ask(move |desk| desk.show(id))
+    }
+
     fn list(&self, filter: Filter, limit: usize) -> Answer<'_, Vec<View>> {
         self.ask(move |desk| desk.list(&filter, limit))
     }
@@ -133,13 +138,16 @@ impl QueueStore for Sqlite {
         self.ask(move |desk| desk.cancel(id))
     }
 
-    fn redrive(&self, filter: Filter, limit: usize) -> Answer<'_, u64> {
-        self.ask(move |desk| desk.redrive(&filter, limit))
+    fn operate(&self, order: Order) -> Answer<'_, Vec<ItemId>> {
+        self.ask(move |desk| desk.operate(&order))
     }
 
-    fn pause(&self, queue: &str, paused: bool) -> Answer<'_, ()> {
-        let queue = queue.to_owned();
-        self.ask(move |desk| desk.pause(&queue, paused))
+    fn audit(&self, limit: usize) -> Answer<'_, Vec<Audited>> {
+        self.ask(move |desk| desk.audit(limit))
+    }
+
+    fn queues(&self) -> Answer<'_, Vec<String>> {
+        self.ask(Desk::queues)
     }
 
     fn stats(&self, queue: &str) -> Answer<'_, Stats> {

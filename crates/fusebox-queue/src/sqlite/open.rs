@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 
 /// "fuse" in ASCII: what tells our files from others'.
 const APPLICATION: i64 = 0x6675_7365;
-/// The schema that this version writes.
-const VERSION: i64 = 1;
+/// The schema that this version writes: all of [`SCHEMA`].
+const VERSION: i64 = SCHEMA.len() as i64;
 /// Files up to this size are checked whole when they are opened.
 const CHECKED: u64 = 64 << 20;
 
-const SCHEMA: &str = "
+/// What each version has brought. A file of an earlier one is given what it lacks when it is opened; no step is ever changed.
+const SCHEMA: [&str; 2] = ["
     CREATE TABLE item (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         queue TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL,
@@ -45,7 +46,16 @@ const SCHEMA: &str = "
     CREATE TABLE paused (queue TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, seen_at INTEGER NOT NULL);
     INSERT INTO owner VALUES (1, 0, 0);
-";
+", "
+    ALTER TABLE item ADD COLUMN contact TEXT;
+    ALTER TABLE item ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE item ADD COLUMN delayed_at INTEGER;
+    CREATE INDEX item_delayed ON item (delayed_at) WHERE state = 0 AND delayed_at IS NOT NULL;
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, filter TEXT NOT NULL,
+        items INTEGER NOT NULL, reason TEXT NOT NULL
+    );
+"];
 
 /// A desk on the file, and the lock that keeps others out.
 pub(super) fn open(path: &Path, options: Options) -> Result<(Desk, File), StoreError> {
@@ -65,6 +75,7 @@ pub(super) fn open(path: &Path, options: Options) -> Result<(Desk, File), StoreE
     .map_err(|error| failed(path, error))?;
     inspect(path, &connection)?;
     let most_pages = settle_in(&connection, &options).map_err(|error| failed(path, error))?;
+    upgrade(&connection).map_err(|error| failed(path, error))?;
     let seen = connection.query_row("SELECT seen_at FROM owner", (), |row| row.get::<_, i64>(0));
     let seen = Timestamp(seen.map_err(|error| failed(path, error))?.cast_unsigned());
     let clock = options.clock.unwrap_or_else(|| StoreClock::real(seen));
@@ -120,8 +131,7 @@ fn create(path: &Path, folder: &Path) -> Result<(), StoreError> {
         let connection = Connection::open(&new)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "application_id", APPLICATION)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
-        connection.execute_batch(SCHEMA)?;
+        upgrade(&connection)?;
         connection.close().map_err(|(_, error)| error)
     })();
     made.map_err(|error| failed(path, error))?;
@@ -131,6 +141,16 @@ fn create(path: &Path, folder: &Path) -> Result<(), StoreError> {
         File::open(folder)?.sync_all()
     };
     place().map_err(|error| unwritable(path, &error))
+}
+
+/// Gives the file what later versions have brought, each step whole or not at all.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (step, sql) in SCHEMA.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        connection
+            .execute_batch(&format!("BEGIN IMMEDIATE; {sql} PRAGMA user_version = {}; COMMIT", step + 1))?;
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::item::{ItemId, View};
+use crate::notice::Events;
 use crate::record::{Death, Lease, Record, State};
 use fusebox_core::Priority;
 use rusqlite::{ErrorCode, Row};
@@ -11,7 +12,9 @@ use std::path::Path;
 /// What [`view`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, queue, key, state, death, class, needs_check, attempts, max_attempts, crashes, \
      max_crashes, created_at, due_at, expires_at, first_attempt_at, lease, lease_until, ended_at, result, reason, \
-     last_lease";
+     last_lease, contact, events, delayed_at";
+/// Where what comes after them begins.
+pub(super) const REST: usize = 24;
 
 pub(super) const LEASED: i64 = 1;
 
@@ -76,6 +79,9 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<View> {
         result: row.get(18)?,
         reason: row.get(19)?,
         last_lease: row.get::<_, i64>(20)?.cast_unsigned(),
+        contact: row.get(21)?,
+        events: Events(row.get(22)?),
+        delayed_at: maybe(23)?,
     };
     Ok(View {
         id: ItemId(row.get::<_, i64>(0)?.cast_unsigned()),

@@ -114,7 +114,7 @@ fn a_file_of_a_later_version_is_refused() {
         .pragma_update(None, "user_version", 99)
         .expect("written");
     let refused = Sqlite::open(&path).map(drop);
-    assert_eq!(refused, Err(StoreError::TooNew { path, found: 99, known: 1 }));
+    assert_eq!(refused, Err(StoreError::TooNew { path, found: 99, known: 2 }));
 }
 
 #[test]
@@ -181,4 +181,27 @@ fn a_file_with_items_in_flight_shows_them_to_its_next_owner() {
     drop(store);
     let store = Sqlite::open(&path).expect("opens");
     assert_eq!(block_on(store.find("q", "a")).expect("read").expect("there").record.state, State::Ready);
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_upgraded_with_its_items_in_flight() {
+    let (_folder, path) = place();
+    let old = rusqlite::Connection::open(&path).expect("made");
+    old.execute_batch(include_str!("version-1.sql")).expect("as it was");
+    drop(old);
+    let options = Options { clock: Some(StoreClock::manual(BEGIN)), ..Options::default() };
+    let store = Sqlite::open_with(&path, options).expect("opens");
+    let find = |key| block_on(store.find("q", key)).expect("read").expect("it is there").record;
+    assert_eq!((find("waiting").attempts, find("waiting").contact), (0, None));
+    let flying = find("in flight");
+    assert_eq!((flying.state, flying.attempts, flying.needs_check), (State::Ready, 1, true));
+    let leased = block_on(store.lease(LeaseRequest::of("q", 9, secs(30)))).expect("leased");
+    let payloads: Vec<_> = leased.iter().map(|leased| &*leased.payload).collect();
+    assert_eq!(payloads, [&b"two"[..], b"one"]);
+    drop(store);
+    let version: i64 = rusqlite::Connection::open(&path)
+        .expect("opens")
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("read");
+    assert_eq!(version, 2);
 }

@@ -72,9 +72,9 @@ fn what_runs_out_of_time_in_flight_and_succeeds_is_done(make: Make) {
 
 fn a_paused_queue_takes_items_and_leases_none(make: Make) {
     let stand = make(Limits::default());
-    block_on(stand.store.pause("q", true)).expect("paused");
+    stand.pause(true);
     stand.put([item("a")]);
     assert!(stand.lease(1).is_empty() && stand.stats().paused);
-    block_on(stand.store.pause("q", false)).expect("resumed");
+    stand.pause(false);
     assert_eq!((stand.lease(1).len(), stand.stats().paused), (1, false));
 }

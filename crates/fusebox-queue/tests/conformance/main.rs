@@ -6,11 +6,13 @@ mod keys;
 mod leases;
 mod life;
 mod model;
+mod notices;
 mod operators;
 
 use fusebox_queue::sqlite::{Options, Sqlite};
 use fusebox_queue::{
-    Enqueued, LeaseRequest, Leased, Limits, Memory, NewItem, QueueStore, Settlement, StoreClock, Timestamp,
+    Act, Enqueued, Filter, ItemId, LeaseRequest, Leased, Limits, Memory, NewItem, Order, QueueStore,
+    Settlement, StoreClock, Timestamp,
 };
 use futures_executor::block_on;
 use std::time::Duration;
@@ -92,6 +94,15 @@ impl Stand {
 
     fn find(&self, key: &str) -> fusebox_queue::View {
         block_on(self.store.find("q", key)).expect("read").expect("it is there")
+    }
+
+    fn operate(&self, order: Order) -> Vec<ItemId> {
+        block_on(self.store.operate(order)).expect("told")
+    }
+
+    fn pause(&self, paused: bool) {
+        let act = if paused { Act::Pause } else { Act::Resume };
+        self.operate(Order::new(act, Filter { queue: Some("q".into()), ..Filter::default() }, "ann", ""));
     }
 
     fn stats(&self) -> fusebox_queue::Stats {

@@ -3,7 +3,7 @@
 use crate::{Stand, memory, secs, sqlite};
 use fusebox_core::Priority;
 use fusebox_queue::record::Death;
-use fusebox_queue::{Filter, LeaseRequest, Limits, NewItem, Settlement, Token};
+use fusebox_queue::{Act, Events, Filter, LeaseRequest, Limits, NewItem, Notices, Order, Settlement, Token};
 use futures_executor::block_on;
 use proptest::prelude::*;
 
@@ -16,8 +16,7 @@ enum Op {
     Pass(u64),
     Sweep(usize),
     Cancel(u8),
-    Redrive(usize),
-    Pause(bool),
+    Operate(Act, usize),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -30,8 +29,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (1..60u64).prop_map(Op::Pass),
         2 => (1..10usize).prop_map(Op::Sweep),
         1 => (0..12u8).prop_map(Op::Cancel),
-        1 => (1..4usize).prop_map(Op::Redrive),
-        1 => any::<bool>().prop_map(Op::Pause),
+        3 => (prop::sample::select(&Act::ALL[..]), 1..4usize).prop_map(|(act, limit)| Op::Operate(act, limit)),
     ]
 }
 
@@ -42,8 +40,17 @@ fn apply(stand: &Stand, op: &Op, leases: &mut Vec<Token>) -> String {
         Op::Put { key, class, delay, expires, size } => {
             let (class, payload) = (Priority::ALL[*class].1, vec![*key; *size]);
             let new = NewItem::new("q", format!("k{key}"), payload);
-            let new =
-                NewItem { class, delay: secs(*delay), expires_in: secs(*expires), max_attempts: 3, ..new };
+            let told =
+                |events| Notices { contact: "c".into(), events, delayed_after: Some(secs(expires / 2)) };
+            let notices = (key % 3 == 0).then(|| told(Events::ALL));
+            let new = NewItem {
+                notices,
+                class,
+                delay: secs(*delay),
+                expires_in: secs(*expires),
+                max_attempts: 3,
+                ..new
+            };
             format!("{:?}", block_on(store.enqueue(vec![new])))
         }
         Op::Lease { most, ttl } => {
@@ -82,8 +89,13 @@ fn apply(stand: &Stand, op: &Op, leases: &mut Vec<Token>) -> String {
             Some(view) => format!("{:?}", block_on(store.cancel(view.id))),
             None => "none".into(),
         },
-        Op::Redrive(limit) => format!("{:?}", block_on(store.redrive(Filter::default(), *limit))),
-        Op::Pause(paused) => format!("{:?}", block_on(store.pause("q", *paused))),
+        Op::Operate(act, limit) => {
+            let filter = Filter { queue: Some("q".into()), ..Filter::default() };
+            format!(
+                "{:?}",
+                stand.operate(Order { limit: *limit, ..Order::new(*act, filter, "ann", "why") }).len()
+            )
+        }
     }
 }
 
