@@ -139,4 +139,9 @@ pub enum Source {
     OtherRegion,
     /// A default value or function.
     Default,
+    /// Nowhere yet: the call is kept and made later, under this number.
+    Deferred {
+        /// The deferred call.
+        id: u64,
+    },
 }

@@ -32,6 +32,7 @@ mod clock;
 mod error;
 mod item;
 mod memory;
+mod meter;
 pub mod notice;
 mod order;
 pub mod record;
@@ -46,6 +47,7 @@ pub use clock::{StoreClock, Timestamp};
 pub use error::StoreError;
 pub use item::{Entry, ItemId, Limits, NewItem, Token, View};
 pub use memory::Memory;
+pub use meter::{Counted, Metered};
 pub use notice::{Event, Events, Notice, Notices};
 pub use order::{Act, Audited, Order};
 pub use store::{

@@ -8,6 +8,7 @@ use fusebox_queue::{Filter, Leased, Limits, Memory, NewItem, QueueStore, StoreCl
 use futures_executor::block_on;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
@@ -262,4 +263,112 @@ fn what_nobody_can_read_and_what_is_refused_for_good_is_dead_at_once() {
     let mut states = [world.state("0"), world.state("1")];
     states.sort_by_key(|state| format!("{state:?}"));
     assert_eq!(states, [State::Dead(Death::Refused), State::Dead(Death::Undecodable)]);
+}
+
+/// A courier whose calls are over when somebody has let them go, and who counts how many are under way.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<(usize, usize, bool)>>);
+
+impl Slow {
+    fn with<T>(&self, look: impl FnOnce(&mut (usize, usize, bool)) -> T) -> T {
+        look(&mut self.0.lock().expect("not poisoned"))
+    }
+}
+
+impl Courier for Slow {
+    fn check<'a>(&'a self, _: &'a Leased) -> Told<'a, Checked> {
+        Box::pin(async { Checked::NotFound })
+    }
+
+    fn send<'a>(&'a self, _: &'a Leased) -> Told<'a, Sent> {
+        self.with(|(under_way, most, _)| {
+            *under_way += 1;
+            *most = (*most).max(*under_way);
+        });
+        Box::pin(std::future::poll_fn(|cx| {
+            self.with(|(under_way, _, released)| match released {
+                true => {
+                    *under_way -= 1;
+                    Poll::Ready(Sent::Done(vec![]))
+                }
+                false => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            })
+        }))
+    }
+}
+
+/// Lets others have their turn.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+fn always() -> GateState {
+    GateState::Closed
+}
+
+#[test]
+fn a_call_that_takes_long_keeps_its_lease_while_others_go_on() {
+    let clock = StoreClock::manual(BEGIN);
+    let (store, slow) = (Memory::with_clock(Limits::default(), clock.clone()), Slow::default());
+    block_on(store.enqueue((0..5).map(|i| NewItem::new("q", format!("{i}"), "")).collect())).expect("kept");
+    let plan = Plan { at_once: 3, ..Plan::of("q") };
+    let replay =
+        Replay::new(store.clone(), slow.clone(), always, plan, clock.clone(), 10_000.0, Rng::seeded(1));
+    clock.pass(secs(1));
+    let beats = Arc::new(Mutex::new(0));
+    let replay = replay.pulse(Box::new(move |span| {
+        let (store, clock, slow, beats) = (store.clone(), clock.clone(), slow.clone(), beats.clone());
+        Box::pin(async move {
+            yield_once().await;
+            // Between two extensions a third of the lease passes, and another worker finds nothing to take.
+            clock.pass(span);
+            assert_eq!(store.sweep(100).await.expect("swept").crashed, 0);
+            let other = store.lease(fusebox_queue::LeaseRequest::of("q", 9, secs(30))).await;
+            assert!(other.expect("told").is_empty());
+            let mut beats = beats.lock().expect("not poisoned");
+            *beats += 1;
+            slow.with(|(.., released)| *released = *beats >= 30);
+        })
+    }));
+    let turn = block_on(replay.turn()).expect("the store works");
+    assert_eq!((turn.sent, turn.done), (5, 5), "ten times as long as a lease");
+    assert_eq!(block_on(replay.store().stats("q")).expect("read").live(), 0);
+}
+
+#[test]
+fn so_many_calls_are_under_way_at_once_and_no_more() {
+    let clock = StoreClock::manual(BEGIN);
+    let (store, slow) = (Memory::with_clock(Limits::default(), clock.clone()), Slow::default());
+    block_on(store.enqueue((0..9).map(|i| NewItem::new("q", format!("{i}"), "")).collect())).expect("kept");
+    let plan = Plan { at_once: 3, ..Plan::of("q") };
+    let replay = Replay::new(store, slow.clone(), always, plan, clock.clone(), 10_000.0, Rng::seeded(1));
+    let opens = slow.clone();
+    let replay = replay.pulse(Box::new(move |_| {
+        opens.with(|(.., released)| *released = true);
+        Box::pin(std::future::pending())
+    }));
+    clock.pass(secs(1));
+    assert_eq!(block_on(replay.turn()).expect("the store works").done, 9);
+    assert_eq!(slow.with(|(_, most, _)| *most), 3);
+}
+
+#[test]
+fn whoever_stops_gives_back_what_was_never_sent() {
+    let world = world(10_000.0);
+    world.put((0..20).map(|i| NewItem::new("q", format!("{i}"), "")));
+    world.clock.pass(secs(1));
+    let sent = || world.dependency.with(|inner| inner.sends) >= 8;
+    let turn = block_on(world.replay.turn_until(sent)).expect("the store works");
+    assert_eq!((turn.sent, turn.released), (8, 12));
+    let untouched = |view: &fusebox_queue::View| view.record.attempts == 0 && !view.record.needs_check;
+    let left = block_on(world.store.list(Filter { state: Some("ready"), ..Filter::default() }, 99));
+    assert!(left.expect("read").iter().all(untouched));
 }

@@ -41,6 +41,7 @@
 //! * `macros` (default): the [`protect`] attribute.
 //! * `tower`: layers and services.
 //! * `cache`: kept answers as [fallbacks](Fallbacks).
+//! * `queue`: calls that are [kept and made later](queue).
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
 //! * `reqwest`: a middleware for the crate `reqwest-middleware`.
@@ -68,6 +69,8 @@ pub mod metrics;
 mod operate;
 mod permit;
 mod pool;
+#[cfg(feature = "queue")]
+pub mod queue;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;

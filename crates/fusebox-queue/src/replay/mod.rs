@@ -5,7 +5,8 @@
 //! sent at all is decided by [`rules`]: what may have reached the dependency is asked for first, by its key, and what the
 //! dependency may have forgotten is never sent blindly.
 //!
-//! Nothing here waits: a [`turn`](Replay::turn) does what may be done now. Whoever drives it turns again, on a timer of its own.
+//! Nothing here keeps time: a [`turn`](Replay::turn) does what may be done now, and whoever drives it turns again, on a timer of its
+//! own. With [`Replay::pulse`] it also has that timer wake it in the middle of a turn, to keep the leases of calls that take long.
 
 mod ramp;
 pub mod rules;
@@ -16,9 +17,12 @@ use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
 use crate::item::Token;
 use crate::store::{LeaseRequest, Leased, QueueStore, Settled, Settlement};
+use futures_util::future::{self, Either};
+use futures_util::stream::{self, StreamExt};
 use rules::{Checked, Next, Rules, Sent};
+use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,6 +80,8 @@ pub struct Plan {
     pub backoff: Duration,
     /// A half-open circuit may be probed with an item: only where sending it twice does no harm.
     pub probes: bool,
+    /// Calls at once. Default: 8.
+    pub at_once: usize,
 }
 
 impl Plan {
@@ -90,12 +96,12 @@ impl Plan {
             weights: [1, 2, 4, 8],
             backoff: Duration::from_secs(60),
             probes: false,
+            at_once: 8,
         }
     }
 }
 
 /// Makes the calls of one queue.
-#[derive(Debug)]
 pub struct Replay<S, C, G> {
     store: S,
     courier: C,
@@ -106,7 +112,11 @@ pub struct Replay<S, C, G> {
     /// What each class is owed of the turns so far.
     credit: Mutex<[f64; 4]>,
     dice: fusebox_core::SharedRng,
+    pulse: Option<Pulse>,
 }
+
+/// A timer of whoever drives a replay: a future that is ready when the span has passed.
+pub type Pulse = Box<dyn Fn(Duration) -> Told<'static, ()> + Send + Sync>;
 
 /// What a turn has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,7 +146,25 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     ) -> Self {
         let ramp = Mutex::new(Ramp::new(plan.pace.clone(), baseline, clock.now()));
         let credit = Mutex::default();
-        Replay { store, courier, gate, plan, clock, ramp, credit, dice: fusebox_core::SharedRng::new(rng) }
+        let dice = fusebox_core::SharedRng::new(rng);
+        Replay { store, courier, gate, plan, clock, ramp, credit, dice, pulse: None }
+    }
+
+    /// Has the leases of a turn extended while its calls are made, each time this timer has let a third of their span pass. Without it
+    /// a call must be over within its lease.
+    #[must_use]
+    pub fn pulse(self, pulse: Pulse) -> Self {
+        Replay { pulse: Some(pulse), ..self }
+    }
+
+    /// What the dependency takes at present, in calls a second: the ramp's measure from now on.
+    pub fn rebase(&self, baseline: f64) {
+        self.ramp(|ramp, _| ramp.rebase(baseline));
+    }
+
+    /// The store whose calls it makes.
+    pub fn store(&self) -> &S {
+        &self.store
     }
 
     fn ramp<T>(&self, look: impl FnOnce(&mut Ramp, Timestamp) -> T) -> T {
@@ -150,7 +178,8 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     }
 
     /// Does what may be done now: lets time have its way with the queue, leases as many items as the gate and the ramp allow, makes
-    /// their calls one after the other, and tells the store. When the gate shuts in the middle, the rest goes back unsent.
+    /// their calls, [so many](Plan::at_once) at once, and tells the store. When the gate shuts in the middle, the rest goes back
+    /// unsent.
     ///
     /// # Errors
     ///
@@ -160,6 +189,19 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     ///
     /// As with an error.
     pub async fn turn(&self) -> Result<Turn, StoreError> {
+        self.turn_until(|| false).await
+    }
+
+    /// As [`turn`](Self::turn); once `stop` says so, no further call is begun and what was not sent goes back.
+    ///
+    /// # Errors
+    ///
+    /// As [`turn`](Self::turn).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`turn`](Self::turn).
+    pub async fn turn_until(&self, stop: impl Fn() -> bool + Sync) -> Result<Turn, StoreError> {
         self.store.sweep(self.plan.most).await?;
         let most = match self.gate.state() {
             GateState::Open => {
@@ -169,28 +211,84 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
             GateState::HalfOpen => usize::from(self.plan.probes),
             GateState::Closed => self.ramp(|ramp, now| ramp.allowance(now)).min(self.plan.most),
         };
-        if most == 0 {
+        if most == 0 || stop() {
             return Ok(Turn::default());
         }
         let leased = self.lease(most).await?;
         self.ramp(|ramp, now| ramp.spend(leased.len(), now));
-        let (mut turn, leased_at) = (Turn::default(), self.clock.now());
-        for item in leased {
-            // Those before it took long: its call has a whole lease, or is somebody else's by now.
-            if self.clock.now().since(leased_at) >= self.plan.ttl / 2 {
-                let extended = self.store.extend(vec![item.token], self.plan.ttl).await?;
-                if extended.first() != Some(&Settled::Applied) {
-                    continue;
-                }
+        let held = Held::of(leased.iter().map(|item| item.token), self.clock.now());
+        let calls = stream::iter(leased).map(|item| self.call(item, &held, &stop));
+        let mut ended = calls.buffer_unordered(self.plan.at_once.max(1)).ready_chunks(self.plan.most.max(1));
+        let mut turn = Turn::default();
+        let work = async {
+            while let Some(together) = ended.next().await {
+                self.tell(together, &held, &mut turn).await?;
             }
-            let settlement = self.make(&item, &mut turn).await;
-            let done = matches!(settlement, Settlement::Complete { .. });
-            turn.buried += u64::from(matches!(settlement, Settlement::Bury { .. }));
-            turn.released += u64::from(settlement == Settlement::Release);
-            let settled = self.settle(item.token, settlement).await?;
-            turn.done += u64::from(done && settled != Settled::Fenced);
+            Ok(turn)
+        };
+        match future::select(pin!(work), pin!(self.keep(&held))).await {
+            Either::Left((done, _)) => done,
+            Either::Right((failed, _)) => Err(failed),
         }
-        Ok(turn)
+    }
+
+    /// Makes one leased call, unless its lease was lost before.
+    async fn call(&self, item: Leased, held: &Held, stop: &impl Fn() -> bool) -> Option<(Token, Made)> {
+        // Those before it took long: its call has a whole lease, or is somebody else's by now.
+        if self.clock.now().since(held.since()) >= self.plan.ttl / 2 {
+            let extended = self.store.extend(vec![item.token], self.plan.ttl).await;
+            if extended.ok()?.first() != Some(&Settled::Applied) {
+                held.drop(item.token);
+                return None;
+            }
+        }
+        if !held.holds(item.token) {
+            return None;
+        }
+        if stop() {
+            return Some((item.token, Made::of(Settlement::Release)));
+        }
+        Some((item.token, self.make(&item).await))
+    }
+
+    /// Tells the store what came of calls that ended together.
+    async fn tell(
+        &self,
+        together: Vec<Option<(Token, Made)>>,
+        held: &Held,
+        turn: &mut Turn,
+    ) -> Result<(), StoreError> {
+        let together: Vec<_> = together.into_iter().flatten().collect();
+        for (token, made) in &together {
+            held.drop(*token);
+            turn.sent += u64::from(made.sent);
+            turn.found += u64::from(made.found);
+            turn.buried += u64::from(matches!(made.settlement, Settlement::Bury { .. }));
+            turn.released += u64::from(made.settlement == Settlement::Release);
+        }
+        let done: Vec<_> = together.iter().map(|(_, made)| made.is_done()).collect();
+        let told = together.into_iter().map(|(token, made)| (token, made.settlement)).collect();
+        let settled = self.store.settle(told).await?;
+        let kept = done.iter().zip(settled).filter(|(done, settled)| **done && *settled != Settled::Fenced);
+        turn.done += kept.count() as u64;
+        Ok(())
+    }
+
+    /// Keeps the leases of what is under way, for as long as it is polled; ends only when the store does not answer.
+    async fn keep(&self, held: &Held) -> StoreError {
+        let Some(pulse) = &self.pulse else { return future::pending().await };
+        loop {
+            pulse(self.plan.ttl / 3).await;
+            let tokens = held.tokens();
+            match self.store.extend(tokens.clone(), self.plan.ttl).await {
+                Ok(extended) => {
+                    let lost = tokens.into_iter().zip(extended).filter(|(_, told)| *told == Settled::Fenced);
+                    lost.for_each(|(token, _)| held.drop(token));
+                    held.renewed(self.clock.now());
+                }
+                Err(error) => return error,
+            }
+        }
     }
 
     /// Leases each class's share, and fills up with whatever matters most. What a class was too small a part of one turn for, it has
@@ -226,33 +324,27 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         change(&mut self.credit.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn settle(&self, token: Token, settlement: Settlement) -> Result<Settled, StoreError> {
-        let settled = self.store.settle(vec![(token, settlement)]).await?;
-        Ok(settled.first().copied().unwrap_or(Settled::Fenced))
-    }
-
     /// Makes one call, as far as it may be made.
-    async fn make(&self, item: &Leased, turn: &mut Turn) -> Settlement {
+    async fn make(&self, item: &Leased) -> Made {
         if self.gate.state() == GateState::Open {
-            return Settlement::Release;
+            return Made::of(Settlement::Release);
         }
-        let backoff = self.backoff();
+        let (backoff, mut found) = (self.backoff(), false);
         let mut next = self.plan.rules.first(item, self.clock.now());
         if next == Next::Check {
             let checked = self.courier.check(item).await;
-            turn.found += u64::from(matches!(checked, Checked::Completed(_)));
+            found = matches!(checked, Checked::Completed(_));
             next = self.plan.rules.after_check(item, checked, self.clock.now(), backoff);
         }
         match next {
-            Next::Settle(settlement) => settlement,
+            Next::Settle(settlement) => Made { settlement, sent: false, found },
             Next::Check | Next::Send => {
                 let began = self.clock.now();
-                turn.sent += 1;
                 let sent = self.courier.send(item).await;
                 if let Some(good) = sent.is_good() {
                     self.ramp(|ramp, now| ramp.record(good, now.since(began), now));
                 }
-                rules::after_send(sent, backoff)
+                Made { settlement: rules::after_send(sent, backoff), sent: true, found }
             }
         }
     }
@@ -262,5 +354,62 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         let half = self.plan.backoff / 2;
         let most = u64::try_from(half.as_millis()).unwrap_or(u64::MAX);
         half + Duration::from_millis(self.dice.up_to(most.max(1)))
+    }
+}
+
+/// What came of one leased call.
+struct Made {
+    settlement: Settlement,
+    sent: bool,
+    /// It had been made before.
+    found: bool,
+}
+
+impl Made {
+    fn of(settlement: Settlement) -> Self {
+        Made { settlement, sent: false, found: false }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.settlement, Settlement::Complete { .. })
+    }
+}
+
+/// The leases of a turn that are not settled yet, and since when they hold.
+struct Held(Mutex<(Vec<Token>, Timestamp)>);
+
+impl Held {
+    fn of(tokens: impl Iterator<Item = Token>, since: Timestamp) -> Self {
+        Held(Mutex::new((tokens.collect(), since)))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut (Vec<Token>, Timestamp)) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        self.with(|(tokens, _)| tokens.clone())
+    }
+
+    fn holds(&self, token: Token) -> bool {
+        self.with(|(tokens, _)| tokens.contains(&token))
+    }
+
+    fn since(&self) -> Timestamp {
+        self.with(|(_, since)| *since)
+    }
+
+    fn drop(&self, token: Token) {
+        self.with(|(tokens, _)| tokens.retain(|held| *held != token));
+    }
+
+    fn renewed(&self, now: Timestamp) {
+        self.with(|(_, since)| *since = now);
+    }
+}
+
+impl<S, C, G> fmt::Debug for Replay<S, C, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("plan", &self.plan).finish_non_exhaustive()
     }
 }

@@ -63,6 +63,13 @@ impl Ramp {
         Ramp { pace, first, ceiling, rate: first, saved: first.min(1.0), at: now, window }
     }
 
+    /// The dependency takes `baseline` calls a second by now.
+    pub fn rebase(&mut self, baseline: f64) {
+        self.first = (baseline * self.pace.start).max(1.0);
+        self.ceiling = (baseline * self.pace.ceiling).max(self.first);
+        self.rate = self.rate.min(self.ceiling);
+    }
+
     /// Calls a second.
     pub fn rate(&self) -> f64 {
         self.rate

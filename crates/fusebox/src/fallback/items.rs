@@ -86,7 +86,7 @@ where
         };
     }
 
-    fn miss(&mut self) {
+    fn miss(&mut self, _: bool) {
         if let Some(flight) = self.flight.take() {
             flight.failed();
         }
@@ -177,7 +177,7 @@ impl<T, Fut> Items<T> for Alternative<Fut> {
 
     fn keep(&mut self, _: &T) {}
 
-    fn miss(&mut self) {}
+    fn miss(&mut self, _: bool) {}
 
     fn kinds(&self, list: &mut Vec<Kind>) {
         list.push(kind_of(self.source));
@@ -219,7 +219,7 @@ impl<T, K, F> Items<T> for BlockingAlternative<'_, K, F> {
 
     fn keep(&mut self, _: &T) {}
 
-    fn miss(&mut self) {}
+    fn miss(&mut self, _: bool) {}
 
     fn kinds(&self, list: &mut Vec<Kind>) {
         list.push(kind_of(self.source));
@@ -264,7 +264,7 @@ impl<T, F> Items<T> for Default<F> {
 
     fn keep(&mut self, _: &T) {}
 
-    fn miss(&mut self) {}
+    fn miss(&mut self, _: bool) {}
 
     fn kinds(&self, list: &mut Vec<Kind>) {
         list.push(Kind::Default);

@@ -49,8 +49,8 @@ pub trait Items<T> {
     /// The call has a good answer.
     fn keep(&mut self, value: &T);
 
-    /// The call has none.
-    fn miss(&mut self);
+    /// The call has none. What it asked for was `sent` if an attempt was begun, and may have been done then.
+    fn miss(&mut self, sent: bool);
 
     /// Adds the kinds of the items, in their order.
     fn kinds(&self, list: &mut Vec<Kind>);
@@ -118,7 +118,7 @@ impl<T> Items<T> for Nothing {
 
     fn keep(&mut self, _: &T) {}
 
-    fn miss(&mut self) {}
+    fn miss(&mut self, _: bool) {}
 
     fn kinds(&self, _: &mut Vec<Kind>) {}
 }
@@ -153,9 +153,9 @@ impl<T, L: Items<T>, I: Items<T>> Items<T> for Then<L, I> {
         self.last.keep(value);
     }
 
-    fn miss(&mut self) {
-        self.first.miss();
-        self.last.miss();
+    fn miss(&mut self, sent: bool) {
+        self.first.miss(sent);
+        self.last.miss(sent);
     }
 
     fn kinds(&self, list: &mut Vec<Kind>) {

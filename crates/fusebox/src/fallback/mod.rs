@@ -20,12 +20,11 @@
 //! The list is part of the call's type: nothing is boxed, and a live answer costs no more than moving the list. Arguments
 //! and state come in through the closures.
 //!
-//! There is no queue here: `fallback::Kind::Queue` is the name of the place where durable deferred calls will stand, as an
-//! item like the others.
+//! With the feature `queue`, a call that can wait is kept and made later: see [`queue`](crate::queue).
 
 mod cause;
 mod items;
-mod list;
+pub(crate) mod list;
 mod run;
 
 pub use cause::Cause;
@@ -206,6 +205,26 @@ impl<T, E, L> Fallbacks<T, E, L> {
         F: FnOnce(Cause<'_, T, E>) -> T,
     {
         self.then(Default(Some(default)))
+    }
+
+    /// Then the call is kept, to be made later: `item` says what is kept, and `answer` what the caller has meanwhile, with
+    /// [`Source::Deferred`]. Made when it is asked, and not before.
+    ///
+    /// `item` answers `None` for a call that cannot wait; the next in the list is asked then, as it is when the queue is full, the
+    /// key belongs to another call, or the store does not answer [in time](crate::queue::Deferrer::patience). A call of which an
+    /// attempt was begun is kept as one that [may have been made](fusebox_queue::NewItem::needs_check).
+    #[cfg(feature = "queue")]
+    pub fn queue<'a, M, F>(
+        self,
+        deferrer: &'a crate::queue::Deferrer,
+        item: M,
+        answer: F,
+    ) -> With<T, E, L, crate::queue::Queue<'a, M, F>>
+    where
+        M: FnOnce(Cause<'_, T, E>) -> Option<fusebox_queue::NewItem>,
+        F: FnOnce(crate::queue::Deferred) -> T,
+    {
+        self.then(crate::queue::Queue::new(deferrer, item, answer))
     }
 
     /// The kinds of the items, in their order.

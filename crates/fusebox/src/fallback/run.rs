@@ -104,7 +104,7 @@ impl<K> Fuse<K> {
     #[cfg(feature = "tokio")]
     pub async fn run_chain_at<T, E, Fut, L>(
         &self,
-        op: impl FnMut(&str) -> Fut,
+        mut op: impl FnMut(&str) -> Fut,
         mut fallbacks: Fallbacks<T, E, L>,
     ) -> Result<Answer<T>, Error<E>>
     where
@@ -115,11 +115,16 @@ impl<K> Fuse<K> {
         if let Some(answer) = before(&mut fallbacks.items) {
             return Ok(answer);
         }
-        let (falls_back, result) = self.finish_at(op).await;
+        let mut sent = false;
+        let asked = self.finish_at(|at| {
+            sent = true;
+            op(at)
+        });
+        let (falls_back, result) = asked.await;
         if !falls_back {
             return ended(result, fallbacks.items, self.classifier());
         }
-        fallbacks.items.miss();
+        fallbacks.items.miss(sent);
         let (mut items, mut result) = (pin!(fallbacks.items), result);
         let counters = self.fallback_counters();
         match poll_fn(|cx| items.as_mut().poll_answer(&mut result, counters, cx)).await {
@@ -152,7 +157,7 @@ impl<K> BlockingFuse<K> {
     /// answers.
     pub fn call_chain<T, E, L>(
         &self,
-        op: impl FnMut() -> Result<T, E>,
+        mut op: impl FnMut() -> Result<T, E>,
         mut fallbacks: Fallbacks<T, E, L>,
     ) -> Result<Answer<T>, Error<E>>
     where
@@ -162,11 +167,15 @@ impl<K> BlockingFuse<K> {
         if let Some(answer) = before(&mut fallbacks.items) {
             return Ok(answer);
         }
-        let (falls_back, result) = self.finish(op);
+        let mut sent = false;
+        let (falls_back, result) = self.finish(|| {
+            sent = true;
+            op()
+        });
         if !falls_back {
             return ended(result, fallbacks.items, self.classifier());
         }
-        fallbacks.items.miss();
+        fallbacks.items.miss(sent);
         let counters = self.fallback_counters();
         match fallbacks.items.answer_blocking(&result, counters) {
             Some(answer) => Ok(answer),
@@ -195,7 +204,7 @@ fn ended<T, E, L: Items<T>>(
     let value = match result {
         Ok(value) => value,
         Err(error) => {
-            items.miss();
+            items.miss(true);
             return Err(error);
         }
     };
@@ -206,7 +215,7 @@ fn ended<T, E, L: Items<T>>(
             Ok(live(value))
         }
         Err(value) => {
-            items.miss();
+            items.miss(true);
             Ok(live(value))
         }
     }

@@ -46,6 +46,8 @@
 //! # let _ = layer;
 //! ```
 
+#[cfg(feature = "queue")]
+mod defer;
 mod endpoints;
 mod fuse_future;
 mod future;
@@ -55,6 +57,8 @@ mod replay;
 mod service;
 mod stand_in;
 
+#[cfg(feature = "queue")]
+pub use defer::{DeferFuture, DeferLayer, DeferService};
 pub use endpoints::EndpointsService;
 pub use fuse_future::FuseFuture;
 pub use future::CircuitBreakerFuture;
