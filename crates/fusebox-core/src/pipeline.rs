@@ -274,6 +274,14 @@ impl Pipeline {
         self.queues
     }
 
+    /// The quota, if there is one.
+    pub fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.stages.iter().find_map(|stage| match stage {
+            Stage::RateLimiter(limiter) => Some(&**limiter),
+            _ => None,
+        })
+    }
+
     /// The retry budget, if there is one.
     pub fn retry_budget(&self) -> Option<&Budget> {
         self.stages.iter().find_map(|stage| match stage {

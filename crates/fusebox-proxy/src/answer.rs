@@ -3,6 +3,7 @@
 //! An answer in a dependency's place carries `fusebox-outcome`, so a client can tell it from the dependency's. Errors are
 //! problem details as RFC 9457 has them.
 
+use crate::deferred::KeptAnswer;
 use crate::exchange::Fault;
 use crate::gate::Refusal;
 use crate::reply::Reply;
@@ -10,8 +11,9 @@ use crate::session::Session;
 use crate::upload::ClientFault;
 use crate::wall;
 use bytes::Bytes;
+use fusebox::queue::record::State;
 use fusebox::{CircuitBreaker, Reason, Rejected};
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 use std::rc::Rc;
@@ -32,6 +34,7 @@ const SOURCE: HeaderName = HeaderName::from_static("fusebox-source");
 pub(crate) const LIVE: &str = "live";
 pub(crate) const ALTERNATIVE: &str = "alternative";
 pub(crate) const OTHER_REGION: &str = "other-region";
+pub(crate) const DEFERRED: &str = "deferred";
 /// Which policy refused.
 const POLICY: HeaderName = HeaderName::from_static("fusebox-policy");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -267,6 +270,93 @@ pub(crate) fn too_large(session: &Rc<Session>) -> Response<Reply> {
     let (status, title) = (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large");
     let detail = "The body is longer than all bodies together may be (bulkhead.max_concurrent, in bytes).";
     Problem::of_client(status, "too_large", title, detail).into_response(session)
+}
+
+/// A document about a call that is kept.
+pub(crate) fn document(session: &Rc<Session>, status: StatusCode, document: &Value) -> Response<Reply> {
+    let body = Bytes::from(format!("{document:#}\n"));
+    let mut response = Response::new(Reply::ready(body, session.clone()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a call that was kept came to; `None` if that can no more be said.
+pub(crate) fn kept(session: &Rc<Session>, kept: &KeptAnswer) -> Option<Response<Reply>> {
+    let (status, headers) = (StatusCode::from_u16(kept.status).ok()?, kept.headers()?);
+    // A part of a body is no answer.
+    if kept.cut {
+        return None;
+    }
+    let mut response = Response::new(Reply::ready(kept.body.clone(), session.clone()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Some(response)
+}
+
+/// The key belongs to another call.
+pub(crate) fn key_conflict(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "This Idempotency-Key was used for another call, with another method, target, type or body.";
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Problem::new(status, "key_conflict", "The key belongs to another call", detail).into_response(session)
+}
+
+/// A call that was kept is not waiting any more.
+pub(crate) fn ended(session: &Rc<Session>, state: &State) -> Response<Reply> {
+    let detail = match state {
+        State::Leased => "The call is being made at this moment.".into(),
+        State::Dead(death) => {
+            format!("The call is dead ({}): nobody makes it unless an operator decides so.", death.as_str())
+        }
+        state => format!("The call is {}.", state.as_str()),
+    };
+    Problem::new(StatusCode::CONFLICT, "not_waiting", "The call is not waiting", detail)
+        .into_response(session)
+}
+
+/// There is no room for another call that waits.
+pub(crate) fn queue_full(session: &Rc<Session>, circuit: &Arc<str>) -> Response<Reply> {
+    let detail = "The dependency does not answer, and the queue for calls that wait is full.";
+    Problem {
+        circuit: Some(circuit.clone()),
+        outcome: Some(REJECTED),
+        policy: Some("queue"),
+        retry_after: Some(Duration::from_secs(30)),
+        ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", "The queue is full", detail)
+    }
+    .into_response(session)
+}
+
+/// Nobody was told this name, or the call is forgotten.
+pub(crate) fn no_such_call(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "There is no such call, or it ended so long ago that it is forgotten.";
+    Problem::new(StatusCode::NOT_FOUND, "no_such_call", "No such call", detail).into_response(session)
+}
+
+/// A status is read, or its call is called off.
+pub(crate) fn status_method(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "A call's status takes GET, HEAD, and DELETE to call it off.";
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let problem = Problem::new(status, "method_not_allowed", "The method is not allowed here", detail);
+    let mut response = problem.into_response(session);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, DELETE"));
+    response
+}
+
+/// The store does not answer.
+pub(crate) fn queue_unreachable(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "The store of deferred calls does not answer.";
+    Problem {
+        retry_after: Some(Duration::from_secs(1)),
+        ..Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "queue_unreachable",
+            "The store does not answer",
+            detail,
+        )
+    }
+    .into_response(session)
 }
 
 /// No service matches.

@@ -27,6 +27,20 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The file that calls are kept in cannot be had.
+    #[error("open the queue: failed to {0}")]
+    Queue(fusebox::queue::StoreError),
+    /// The store is not enough.
+    #[error("open the queue: failed to {0}")]
+    Needs(fusebox::queue::Missing),
+    /// The secret that notices are signed with cannot be had.
+    #[error("read the secret of queue.webhook from {}: {why}", path.display())]
+    Secret {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A thread could not be started.
     #[error("start a worker thread: {0}")]
     Thread(io::Error),

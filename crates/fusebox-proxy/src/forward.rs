@@ -40,6 +40,11 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     }
     let told = wire::time_left(request.headers());
     let deadline = told.map_or(Time::NEVER, |left| session.now() + left);
+    if let Some(backlog) = &session.worker.backlog
+        && let Some(named) = backlog.names_status(request.uri().path())
+    {
+        return backlog.status(session, request.method(), named).await;
+    }
     let host = gate::host(request.headers(), request.uri());
     let Some(lane) = session.worker.lane(host, request.uri().path()) else {
         return answer::no_route(session);
@@ -59,7 +64,10 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     let mut walk = Walk::new(session, &lane, fuses, &call.source, ask, deadline);
     let finish = walk.run(&call.source).await;
     if finish.fallback
-        && let Some(mut response) = spare::stand_in(&call, &lane, shelf.as_ref(), walk.flow.deadline()).await
+        && let Some(mut response) = {
+            let so_far = (walk.flow.deadline(), walk.may_be_done());
+            spare::stand_in(&call, &lane, shelf.as_ref(), so_far).await
+        }
     {
         if let Some(change) = change.filter(|_| answer::is_obeyed(&response)) {
             change.happened(response.headers());

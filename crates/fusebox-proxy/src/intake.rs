@@ -7,15 +7,18 @@
 use crate::session::Session;
 use crate::upload::ClientFault;
 use bytes::Bytes;
+use fusebox::Time;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// A body on its way in.
 pub(crate) struct Intake {
-    incoming: RefCell<Incoming>,
+    /// What comes from a client; nothing for a body that was kept whole.
+    incoming: RefCell<Option<Incoming>>,
     /// All that has come so far, while it is kept.
     kept: RefCell<Vec<u8>>,
     /// The most that is kept; 0 once it is kept no more.
@@ -23,6 +26,8 @@ pub(crate) struct Intake {
     ended: Cell<bool>,
     /// How many bytes the client has announced.
     length: Option<u64>,
+    /// Some of it came and was not kept.
+    lost: Cell<bool>,
 }
 
 impl Intake {
@@ -32,11 +37,59 @@ impl Intake {
         let fits = length.is_none_or(|length| length <= room as u64);
         Intake {
             length,
-            incoming: RefCell::new(incoming),
+            lost: Cell::new(false),
+            incoming: RefCell::new(Some(incoming)),
             kept: RefCell::default(),
             room: Cell::new(if fits { room } else { 0 }),
             ended: Cell::new(false),
         }
+    }
+
+    /// A body that is here already.
+    pub(crate) fn here(body: &Bytes) -> Self {
+        Intake {
+            incoming: RefCell::default(),
+            kept: RefCell::new(body.to_vec()),
+            room: Cell::new(body.len()),
+            ended: Cell::new(true),
+            length: Some(body.len() as u64),
+            lost: Cell::new(false),
+        }
+    }
+
+    /// All of it, waited for; or why there is not: some of it is `gone`, or it is longer than `room`, or its client gives no more.
+    pub(crate) async fn whole(&self, session: &Session, room: usize) -> Result<Bytes, &'static str> {
+        if self.lost.get() {
+            return Err("gone");
+        }
+        if self.length.is_some_and(|length| length > room as u64) {
+            return Err("too_large");
+        }
+        self.room.set(self.room.get().max(room).max(1));
+        let mut read = 0;
+        poll_fn(|cx| {
+            session.wake_at(Time::NEVER);
+            loop {
+                match self.poll(&mut read, cx, session) {
+                    Poll::Ready(Some(Ok(_))) if !self.is_kept() => return Poll::Ready(Err("too_large")),
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(Some(Err(_))) => return Poll::Ready(Err("gone")),
+                    Poll::Ready(None) => return Poll::Ready(Ok(())),
+                    Poll::Pending => {
+                        let idle = session.worker.limits.body_idle_timeout;
+                        let stalls_at =
+                            session.upload.starved_since().map_or(Time::NEVER, |since| since + idle);
+                        if session.now() >= stalls_at {
+                            return Poll::Ready(Err("gone"));
+                        }
+                        session.wake_by(stalls_at);
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await?;
+        Ok(Bytes::copy_from_slice(&self.kept.borrow()))
     }
 
     /// Whether another attempt can have it from its beginning.
@@ -81,6 +134,7 @@ impl Intake {
         }
         let progress = &session.upload;
         let mut incoming = self.incoming.borrow_mut();
+        let Some(incoming) = &mut *incoming else { return Poll::Ready(None) };
         let frame = Pin::new(&mut *incoming).poll_frame(cx);
         if frame.is_pending() {
             progress.starves(session.now());
@@ -121,6 +175,7 @@ impl Intake {
             kept.extend_from_slice(part);
         } else {
             self.room.set(0);
+            self.lost.set(true);
             *kept = Vec::new();
         }
     }

@@ -1,6 +1,7 @@
 //! Lanes: a route with everything a call on it needs, ready made.
 
 use crate::config::{self, Endpoint, Key, Match, Policies, Service};
+use crate::deferred::Backlog;
 use crate::kept::Larder;
 use crate::spare::Spare;
 use crate::wire::Asking;
@@ -154,7 +155,7 @@ impl Route {
         endpoints: Vec<Target>,
         stages: pipeline::Config,
         registry: &Registry,
-        hash: &RandomState,
+        (hash, backlog): (&RandomState, Option<&Arc<Backlog>>),
     ) -> Self {
         let policies = &plan.policies;
         let clock = registry.clock();
@@ -163,7 +164,7 @@ impl Route {
             let (far, stages) = elsewhere(policies, &endpoints, &stages, clock.now());
             Arc::new(Route::of((service, plan), far, stages, registry, hash))
         });
-        let spares = fallback.map_or_else(Vec::new, |fallback| Spare::list(fallback, clock));
+        let spares = fallback.map_or_else(Vec::new, |fallback| Spare::list(fallback, clock, backlog));
         Route { spares, elsewhere, ..Route::of((service, plan), endpoints, stages, registry, hash) }
     }
 
@@ -212,6 +213,16 @@ impl Route {
     /// These circuits of endpoints, beside those that all calls share.
     fn shared(&self, endpoints: Vec<CircuitBreaker>) -> Rc<Shared> {
         Rc::new(Shared { endpoints: endpoints.into(), service: self.whole.clone() })
+    }
+
+    /// The circuits before the endpoints; none where each key has its own.
+    pub(crate) fn circuits(&self) -> &[CircuitBreaker] {
+        &self.circuits
+    }
+
+    /// The circuit of the whole service, where there are scopes.
+    pub(crate) fn whole(&self) -> Option<&CircuitBreaker> {
+        self.whole.as_ref()
     }
 
     /// Where good answers are kept.

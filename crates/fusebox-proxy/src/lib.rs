@@ -24,6 +24,7 @@ mod answer;
 mod berth;
 mod bind;
 pub mod config;
+mod deferred;
 mod dial;
 mod exchange;
 mod forward;

@@ -3,6 +3,7 @@
 use crate::admin;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
+use crate::deferred::{self, Backlog, Herald, Keeping, Standing};
 use crate::health;
 use crate::journal::{Journal, Sink};
 use crate::routes::Routes;
@@ -14,10 +15,10 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// What a proxy can be told besides its plan.
 #[derive(Clone, Default)]
@@ -96,6 +97,9 @@ impl Proxy {
         let addresses = listeners.iter().filter_map(|each| local(each.first()?)).collect();
         let admin_address = admin.as_ref().and_then(local);
 
+        let backlog = plan.queue.as_ref().map(Backlog::open).transpose()?;
+        let webhook = plan.queue.as_ref().and_then(|queue| queue.webhook.as_ref());
+        let herald = webhook.map(Herald::new).transpose()?;
         let mut rng = Rng::seeded(RandomState::new().hash_one("proxy"));
         let most = Routes::most_circuits(&plan);
         let registry = Registry::with_clock(most, Clock::system(), rng.fork());
@@ -105,16 +109,23 @@ impl Proxy {
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
         let operators = Admin::new(registry.clone());
-        let mut routes = Routes::new(&plan, &registry);
+        let mut routes = Routes::new(&plan, &registry, backlog.as_ref());
         let wards = std::mem::take(&mut routes.wards);
         let routes = Arc::new(routes);
-        let operators = operators.with(routes.subjects());
+        let standing = Standing::default();
+        let mut subjects = routes.subjects();
+        subjects.queues =
+            backlog.as_ref().map(|backlog| backlog.reader(standing.clone())).into_iter().collect();
+        let operators = operators.with(subjects);
+        let (jobs, jobs_to_do) = mpsc::unbounded_channel();
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
             routes,
             clock: registry.clock().clone(),
             places: Arc::new(Semaphore::new(plan.limits.max_connections)),
-            limits: plan.limits,
+            limits: plan.limits.clone(),
+            backlog: backlog.clone(),
+            jobs: Arc::new(Mutex::new(backlog.is_some().then_some(jobs_to_do))),
             stop: stop.clone(),
         };
         let stopper = Stopper(Arc::new(sender), operators.clone());
@@ -139,6 +150,20 @@ impl Proxy {
         if !wards.is_empty() {
             let with = (registry.clock().clone(), proxy.journal.clone(), rng.fork());
             proxy.workers.push(spawn("fusebox-health", move || health::run(wards, with, stop))?);
+        }
+        if let Some(backlog) = backlog {
+            let keeping = Keeping {
+                routes: Keeping::of(&plan, &shared.routes.routes),
+                clock: registry.clock().clone(),
+                journal: proxy.journal.clone(),
+                rng: rng.fork(),
+                stop: shared.stop.clone(),
+                backlog,
+                jobs,
+                herald,
+                standing,
+            };
+            proxy.workers.push(spawn("fusebox-queue-replay", move || deferred::run(keeping))?);
         }
         if let Some(listener) = admin {
             let operators = operators.clone();

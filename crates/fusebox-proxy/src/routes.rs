@@ -2,6 +2,7 @@
 
 use crate::berth::Berths;
 use crate::config::{ConnectionLimit, Endpoint, Plan};
+use crate::deferred::Backlog;
 use crate::health::Ward;
 use crate::lane::{Route, Target};
 use fusebox::telemetry::{Connections, Subjects};
@@ -51,7 +52,7 @@ impl<'a> Pools<'a> {
 
 impl Routes {
     /// Makes the routes of `plan` and their circuits.
-    pub(crate) fn new(plan: &Plan, registry: &Registry) -> Self {
+    pub(crate) fn new(plan: &Plan, registry: &Registry, backlog: Option<&Arc<Backlog>>) -> Self {
         let (hash, clock) = (RandomState::new(), registry.clock());
         let mut pools = Pools {
             known: Vec::new(),
@@ -78,7 +79,13 @@ impl Routes {
                     Target::new(service, &route.policies, endpoint, pool)
                 });
                 let targets = targets.collect();
-                routes.push(Arc::new(Route::new((service, route), targets, pipeline, registry, &hash)));
+                routes.push(Arc::new(Route::new(
+                    (service, route),
+                    targets,
+                    pipeline,
+                    registry,
+                    (&hash, backlog),
+                )));
             }
         }
         routes.sort_by_key(|route| Reverse(route.matches.specificity()));

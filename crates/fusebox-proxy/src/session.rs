@@ -95,7 +95,7 @@ impl End {
 }
 
 impl Session {
-    fn new(worker: Rc<Worker>, client: SocketAddr) -> Self {
+    pub(crate) fn new(worker: Rc<Worker>, client: SocketAddr) -> Self {
         let address = client.ip().to_canonical().to_string();
         let client = HeaderValue::try_from(address).unwrap_or(HeaderValue::from_static("unknown"));
         let limit = worker.now() + worker.limits.header_timeout;
@@ -226,11 +226,19 @@ impl Session {
         }
     }
 
+    /// Settles a body that has lasted long enough.
+    pub(crate) fn settle_if_due(&self) {
+        if self.now() >= self.settle_by() {
+            self.settle_early();
+        }
+    }
+
     fn settle_by(&self) -> Time {
         self.tail.borrow().as_ref().map_or(Time::NEVER, |(tail, ..)| tail.settle_by())
     }
 
-    fn next_due(&self) -> Time {
+    /// When it has to be polled again.
+    pub(crate) fn next_due(&self) -> Time {
         self.limit.get().min(self.due.get()).min(self.settle_by())
     }
 

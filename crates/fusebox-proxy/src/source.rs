@@ -6,6 +6,7 @@ use crate::lane::{Route, Target};
 use crate::session::Session;
 use crate::upload::Upload;
 use crate::wire;
+use bytes::Bytes;
 use fusebox::Time;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -46,6 +47,36 @@ impl Source {
             body,
             spent: Cell::new(false),
             deadline: Cell::new(Time::NEVER),
+        }
+    }
+
+    /// A call that was kept, with the head that endpoints get.
+    pub(crate) fn again(parts: Parts, body: Bytes, repeatable: bool) -> Self {
+        Source {
+            repeatable,
+            method: parts.method,
+            uri: parts.uri,
+            has_host: parts.headers.contains_key(HOST),
+            headers: RefCell::new(parts.headers),
+            body: (!body.is_empty()).then(|| Rc::new(Intake::here(&body))),
+            spent: Cell::new(false),
+            deadline: Cell::new(Time::NEVER),
+        }
+    }
+
+    /// What is asked for.
+    pub(crate) fn asked(&self) -> (&Method, &Uri) {
+        (&self.method, &self.uri)
+    }
+
+    /// The whole body, waited for; or why there is not.
+    pub(crate) async fn whole(&self, session: &Session, room: usize) -> Result<Bytes, &'static str> {
+        if self.spent.get() && !self.repeatable {
+            return Err("gone");
+        }
+        match &self.body {
+            Some(body) => body.whole(session, room).await,
+            None => Ok(Bytes::new()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What answers in the dependency's place, one after the other, as the list is written.
 
 use crate::answer;
-use crate::config::{Fallback, FallbackItem, Policies, Service};
+use crate::config::{Defer, Fallback, FallbackItem, Policies, Service};
+use crate::deferred::{Backlog, Reached, Taken};
 use crate::forward::{Call, live};
 use crate::kept::{Answer, Larder, Shelf};
 use crate::lane::Lane;
@@ -26,13 +27,15 @@ pub(crate) enum Spare {
     Service(Arc<str>),
     /// The service's endpoints in other regions.
     Region,
+    /// The call is kept, to be made later.
+    Queue(Arc<Backlog>, Defer),
     /// An answer kept ready.
     Static { status: StatusCode, headers: HeaderMap, body: Bytes },
 }
 
 impl Spare {
     /// The list of `fallback`, in its order.
-    pub(crate) fn list(fallback: &Fallback, clock: &Clock) -> Vec<Spare> {
+    pub(crate) fn list(fallback: &Fallback, clock: &Clock, backlog: Option<&Arc<Backlog>>) -> Vec<Spare> {
         let spare = |item: &FallbackItem| match item {
             FallbackItem::Cached { fresh, stale, max_bytes, scope, max_body } => {
                 let larder = Larder::new((*fresh, *stale), *max_bytes, *max_body, scope, clock)?;
@@ -40,6 +43,7 @@ impl Spare {
             }
             FallbackItem::Service { name } => Some(Spare::Service(name.as_str().into())),
             FallbackItem::Region => Some(Spare::Region),
+            FallbackItem::Queue(defer) => Some(Spare::Queue(backlog?.clone(), defer.clone())),
             FallbackItem::Static { status, headers, body } => {
                 Some(Spare::Static { status: *status, headers: headers.clone(), body: body.clone() })
             }
@@ -60,9 +64,11 @@ pub(crate) async fn stand_in(
     call: &Call<'_>,
     lane: &Rc<Lane>,
     shelf: Option<&Shelf>,
-    deadline: Time,
+    (deadline, reached): (Time, bool),
 ) -> Option<Response<Reply>> {
     let counters = &lane.route.fallbacks;
+    let mut reached = Reached { own: reached, others: Vec::new() };
+    let mut is_full = false;
     for spare in &lane.route.spares {
         let (kind, answered, source) = match spare {
             Spare::Cached(larder) => match shelf.and_then(|shelf| larder.look(shelf)) {
@@ -71,11 +77,25 @@ pub(crate) async fn stand_in(
             },
             Spare::Service(name) => {
                 let other = call.session.worker.own_lane(name);
-                (Kind::Alternative, elsewhere(call, other, deadline).await, answer::ALTERNATIVE)
+                let (answered, tried) = elsewhere(call, other, deadline).await;
+                if tried {
+                    reached.others.push(name.to_string());
+                }
+                (Kind::Alternative, answered, answer::ALTERNATIVE)
             }
             Spare::Region => {
-                let there = elsewhere(call, lane.elsewhere.clone(), deadline).await;
+                let (there, tried) = elsewhere(call, lane.elsewhere.clone(), deadline).await;
+                reached.own |= tried;
                 (Kind::OtherRegion, there, answer::OTHER_REGION)
+            }
+            Spare::Queue(backlog, defer) => {
+                let taken = backlog.take(call, &lane.route, defer, reached.clone()).await;
+                is_full |= matches!(taken, Taken::Refused("full"));
+                let answered = match taken {
+                    Taken::Answered(response) => Some(response),
+                    Taken::Refused(_) => None,
+                };
+                (Kind::Queue, answered, answer::DEFERRED)
             }
             Spare::Static { status, headers, body } => {
                 (Kind::Default, Some(ready(call, *status, headers, body)), "default")
@@ -90,7 +110,7 @@ pub(crate) async fn stand_in(
     if !lane.route.spares.is_empty() {
         counters.unanswered();
     }
-    None
+    is_full.then(|| answer::queue_full(call.session, &lane.route.name))
 }
 
 fn name(source: outcome::Source) -> &'static str {
@@ -112,26 +132,29 @@ fn ready(call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: &Bytes)
     response
 }
 
-/// The answer of another route, through its own policies; its own fallbacks are not asked.
-async fn elsewhere(call: &Call<'_>, lane: Option<Rc<Lane>>, deadline: Time) -> Option<Response<Reply>> {
-    let lane = lane?;
+/// The answer of another route, through its own policies, and whether that may have done what was asked; its own fallbacks are not
+/// asked.
+async fn elsewhere(
+    call: &Call<'_>,
+    lane: Option<Rc<Lane>>,
+    deadline: Time,
+) -> (Option<Response<Reply>>, bool) {
     // Something of a call that may be made once only has left already.
-    if !call.source.is_whole() {
-        return None;
-    }
+    let Some(lane) = lane.filter(|_| call.source.is_whole()) else { return (None, false) };
     let (fuses, ask) = call.source.with_headers(|headers| {
         (lane.fuses(headers), lane.route.asking.ask(headers, call.source.has_body()))
     });
     let mut walk = Walk::new(call.session, &lane, fuses, &call.source, ask, deadline);
     let finish = walk.run(&call.source).await;
+    let reached = walk.may_be_done();
     match walk.last.take() {
         Some((endpoint, Ok(head))) if finish.end == End::Result && walk.verdict == Some(Verdict::SUCCESS) => {
-            Some(live(call.session, &mut walk, endpoint, head, None))
+            (Some(live(call.session, &mut walk, endpoint, head, None)), reached)
         }
         last => {
             walk.last = last;
             walk.discard();
-            None
+            (None, reached)
         }
     }
 }

@@ -13,6 +13,12 @@ pub(crate) fn rfc3339_in(after: Duration) -> Option<String> {
     (after < Duration::from_secs(86_400 * 365 * 100)).then_some(written)
 }
 
+/// A moment as RFC 3339 writes it; nothing for what has no form, which is later than the year 9999.
+pub(crate) fn rfc3339(at: SystemTime) -> Option<String> {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    (at <= last).then(|| humantime::format_rfc3339_millis(at).to_string())
+}
+
 /// A `Retry-After` in seconds: a date is turned into the seconds until then, everything else is as it was.
 #[expect(clippy::disallowed_methods, reason = "a date in a header means nothing without the time of day")]
 pub(crate) fn in_seconds(retry_after: &str) -> Cow<'_, str> {

@@ -4,6 +4,7 @@
 
 use crate::alarm::pause;
 use crate::config::Limits;
+use crate::deferred::{self, Backlog, Job};
 use crate::dial::Book;
 use crate::guests::Guests;
 use crate::lane::Lane;
@@ -15,9 +16,9 @@ use fusebox_core::SharedRng;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 
 /// How often idle connections are looked after.
@@ -32,6 +33,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) places: Arc<Semaphore>,
+    /// Where calls are kept that are made later.
+    pub(crate) backlog: Option<Arc<Backlog>>,
+    /// The calls that one of the workers makes for it.
+    pub(crate) jobs: Arc<Mutex<Option<mpsc::UnboundedReceiver<Job>>>>,
     /// The grace, once the proxy is to stop.
     pub(crate) stop: watch::Receiver<Option<Duration>>,
 }
@@ -44,6 +49,7 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     pub(crate) book: Book,
     pub(crate) guests: Guests,
+    pub(crate) backlog: Option<Arc<Backlog>>,
     clock: Clock,
 }
 
@@ -81,11 +87,16 @@ pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>, rng: SharedRng) -
         pool: Pool::new(&shared.routes.berths),
         book: Book::default(),
         guests: Guests::default(),
+        backlog: shared.backlog,
     });
     let local = LocalSet::new();
     let cut_off = local.block_on(&runtime, async move {
         spawn_local(sweep(worker.clone()));
         spawn_local(make_way(worker.clone(), shared.routes.bell.subscribe()));
+        let jobs = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(jobs) = jobs {
+            spawn_local(make_deferred(worker.clone(), jobs));
+        }
         let mut accepting = Vec::new();
         for listener in listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -141,6 +152,13 @@ fn is_clients(error: &io::Error) -> bool {
 async fn make_way(worker: Rc<Worker>, mut bell: watch::Receiver<()>) {
     while bell.changed().await.is_ok() {
         worker.pool.make_way();
+    }
+}
+
+/// Makes deferred calls as they come.
+async fn make_deferred(worker: Rc<Worker>, mut jobs: mpsc::UnboundedReceiver<Job>) {
+    while let Some(job) = jobs.recv().await {
+        spawn_local(deferred::make(worker.clone(), job));
     }
 }
 

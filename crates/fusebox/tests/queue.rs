@@ -1,5 +1,7 @@
 //! Calls that are kept while their dependency is down: from blocking and async code, and made when it is back.
 
+#![expect(clippy::disallowed_methods, reason = "a caller's own patience is measured on tokio's clock")]
+
 use fusebox::breaker::{Config, WaitInOpen, WaitStrategy};
 use fusebox::queue::record::State;
 use fusebox::queue::sqlite::Sqlite;
@@ -232,10 +234,12 @@ mod tower_code {
     use fusebox::{Error as Ended, Failure, Verdict};
     use tower::{Service, ServiceBuilder, ServiceExt};
 
+    type Judge = fn(&Result<String, Error>) -> Verdict;
+
     /// A service that answers by what it is asked: `up`, `bad request`, or down.
     fn service(
         deferrer: &Deferrer,
-        fuse: &Fuse<fn(&Result<String, Error>) -> Verdict>,
+        fuse: &Fuse<Judge>,
     ) -> impl Service<&'static str, Response = String, Error = Ended<Error>> + use<> {
         ServiceBuilder::new()
             .layer(DeferLayer::new(deferrer.clone(), fuse, |key: &&str| Some(payment(key)), told))
@@ -257,9 +261,7 @@ mod tower_code {
 
     #[tokio::test]
     async fn a_tower_stack_defers_what_failed_and_what_was_refused_and_nothing_else() {
-        let fuse = Fuse::builder("provider")
-            .breaker(touchy())
-            .classify(judge as fn(&Result<String, Error>) -> Verdict);
+        let fuse = Fuse::builder("provider").breaker(touchy()).classify(judge as Judge);
         let (fuse, deferrer) = (fuse.build().expect("it works"), in_memory(Limits::default()));
         let mut service = service(&deferrer, &fuse);
         assert_eq!(service.ready().await.expect("ready").call("up").await.expect("live"), "live");
@@ -277,7 +279,7 @@ mod tower_code {
 
     #[tokio::test]
     async fn a_tower_call_that_cannot_be_kept_ends_as_it_would_have() {
-        let fuse = Fuse::builder("provider").classify(judge as fn(&Result<String, Error>) -> Verdict);
+        let fuse = Fuse::builder("provider").classify(judge as Judge);
         let (fuse, deferrer) =
             (fuse.build().expect("it works"), in_memory(Limits { max_items: 0, ..Limits::default() }));
         let error = service(&deferrer, &fuse).oneshot("tried").await.expect_err("it is full");

@@ -4,6 +4,7 @@ use super::breaker::preset_name;
 use super::chain::{BulkheadPlan, Counts, HealthCheck, Limiter};
 use super::duration::show;
 use super::plan::{Endpoint, Key, Match, Plan, Route, Service};
+use super::queue::{Defer, QueuePlan};
 use super::spare::{CacheScope, Fallback, FallbackItem};
 use fusebox_core::Time;
 use fusebox_core::explain::{self, Page};
@@ -20,6 +21,7 @@ impl Plan {
         for listener in &self.listeners {
             page.item("listener", &listener.to_string());
         }
+        self.queue.iter().for_each(|queue| keeps(&mut page, queue));
         for service in &self.services {
             for route in service.own_route().into_iter().chain(service.inner_routes()) {
                 tell(&mut page, service, route);
@@ -62,6 +64,27 @@ fn tell(page: &mut Page, service: &Service, route: &Route) {
     }
     let endpoints: Vec<_> = service.endpoints.iter().map(Endpoint::to_string).collect();
     page.stage("Service", &endpoints.join(", "));
+}
+
+fn keeps(page: &mut Page, queue: &QueuePlan) {
+    let limits = &queue.limits;
+    let text = format!(
+        "{}, up to {} calls and {} bytes of each queue; their status at {}/..., keys known for {} from the first attempt on",
+        queue.file.display(),
+        limits.max_items,
+        limits.max_bytes,
+        queue.status_path,
+        show(limits.provider_window)
+    );
+    page.item("queue", &text);
+    if let Some(told) = &queue.webhook {
+        let events: Vec<_> = told.events.iter().map(|event| event.as_str()).collect();
+        page.wrapped(
+            "",
+            10,
+            &format!("          tells {}{} when one is {}", told.service, told.path, events.join(", ")),
+        );
+    }
 }
 
 fn circuits(service: &Service, route: &Route) -> Vec<String> {
@@ -144,6 +167,18 @@ fn spare(item: &FallbackItem) -> String {
         }
         FallbackItem::Service { name } => format!("the service {name}"),
         FallbackItem::Region => "the endpoints of other regions".into(),
+        FallbackItem::Queue(defer) => {
+            let Defer { check, expires_in, max_attempts, backoff, .. } = defer;
+            let again = match check {
+                Some(path) => format!("asks {path} before it sends again"),
+                None => "sends the same key again".into(),
+            };
+            format!(
+                "kept and made later, for {} and up to {max_attempts} attempts, within {} of each other; {again}",
+                show(*expires_in),
+                show(*backoff)
+            )
+        }
         FallbackItem::Static { status, headers, body } => {
             let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
             let size = body.len();

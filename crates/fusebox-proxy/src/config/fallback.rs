@@ -4,6 +4,7 @@
 
 use super::header;
 use super::keys::{CACHED, FALLBACK, ITEM};
+use super::queue;
 use super::reader::{Entry, Table};
 use super::spare::{CacheScope, Fallback, FallbackItem};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) services: &'s [String],
     /// Whether some of the service's endpoints are in other regions than ours.
     pub(super) elsewhere: bool,
+    /// Whether the file has a queue.
+    pub(super) queue: bool,
 }
 
 /// The fallback that `entry` describes: a list, or a table.
@@ -69,7 +72,9 @@ fn items(entry: &Entry<'_>, around: &Surroundings<'_>) -> Option<Vec<FallbackIte
     }
     for (i, item) in items.iter().enumerate() {
         let is_cached = |item: &Option<FallbackItem>| matches!(item, Some(FallbackItem::Cached { .. }));
-        let again = items[..i].iter().any(|other| other == item || (is_cached(other) && is_cached(item)));
+        let is_queue = |item: &Option<FallbackItem>| matches!(item, Some(FallbackItem::Queue(_)));
+        let alike = |other| (is_cached(other) && is_cached(item)) || (is_queue(other) && is_queue(item));
+        let again = items[..i].iter().any(|other| other == item || alike(other));
         if item.is_some() && again {
             list[i].refuse("each one once");
         }
@@ -78,7 +83,7 @@ fn items(entry: &Entry<'_>, around: &Surroundings<'_>) -> Option<Vec<FallbackIte
 }
 
 fn item(t: &Table<'_>, around: &Surroundings<'_>) -> Option<FallbackItem> {
-    let kinds = ["cached", "service", "region"];
+    let kinds = ["cached", "service", "region", "queue"];
     for (i, kind) in kinds.iter().enumerate() {
         kinds[..i].iter().chain(&ANSWER).for_each(|other| t.exclude(other, kind));
     }
@@ -88,8 +93,11 @@ fn item(t: &Table<'_>, around: &Surroundings<'_>) -> Option<FallbackItem> {
     if let Some(e) = t.entry("service") {
         return service(&e, around);
     }
-    match t.entry("region") {
-        Some(e) => region(&e, around),
+    if let Some(e) = t.entry("region") {
+        return region(&e, around);
+    }
+    match t.entry("queue") {
+        Some(e) => queue::item(&e, around.queue).map(FallbackItem::Queue),
         None => answer(t),
     }
 }

@@ -15,7 +15,7 @@ pub struct Keys {
 }
 
 /// The top of the file.
-pub const TOP: Keys = keys("", &["region", "zone", "admin", "listener", "limits", "service"]);
+pub const TOP: Keys = keys("", &["region", "zone", "admin", "listener", "limits", "queue", "service"]);
 /// `[admin]`
 pub const ADMIN: Keys = keys("admin", &["listen"]);
 /// `[[listener]]`
@@ -211,21 +211,30 @@ pub const MAX_CONNECTIONS: Keys = keys("service.max_connections", &["per_endpoin
 pub const CALL_TIMEOUT: Keys =
     keys("service.call_timeout", &["percentile", "factor", "min", "max", "start", "minimum_calls"]);
 /// `[service.fallback]`
-pub const FALLBACK: Keys = Keys {
-    later: &["queue"],
-    ..keys("service.fallback", &["on", "list", "cached", "service", "region", "status", "headers", "body"])
-};
+pub const FALLBACK: Keys = keys(
+    "service.fallback",
+    &["on", "list", "cached", "service", "region", "queue", "status", "headers", "body"],
+);
 /// `fallback = [{ .. }]`
-pub const ITEM: Keys = Keys {
-    later: &["queue"],
-    ..keys("service.fallback.list", &["cached", "service", "region", "status", "headers", "body"])
-};
+pub const ITEM: Keys =
+    keys("service.fallback.list", &["cached", "service", "region", "queue", "status", "headers", "body"]);
+/// `queue = { .. }`
+pub const DEFER: Keys =
+    keys("service.fallback.queue", &["check", "expires_in", "max_attempts", "backoff", "contact"]);
+/// `[queue]`
+pub const QUEUE: Keys = keys(
+    "queue",
+    &["file", "max_items", "max_bytes", "max_payload", "provider_window", "status_path", "webhook"],
+);
+/// `webhook = { .. }`
+pub const WEBHOOK: Keys =
+    keys("queue.webhook", &["service", "path", "secret_file", "events", "delayed_after"]);
 /// `cached = { .. }`
 pub const CACHED: Keys =
     keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 36] = [
+pub const ALL: [&Keys; 39] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -261,6 +270,9 @@ pub const ALL: [&Keys; 36] = [
     &CALL_TIMEOUT,
     &FALLBACK,
     &CACHED,
+    &DEFER,
+    &QUEUE,
+    &WEBHOOK,
     &ROUTE,
 ];
 

@@ -36,6 +36,7 @@ mod listen;
 mod plan;
 mod policies;
 mod priority;
+pub(crate) mod queue;
 mod reader;
 mod retry;
 mod scopes;
@@ -52,6 +53,7 @@ pub use chain::{
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
 pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
+pub use queue::{Defer, QueuePlan, WebhookPlan};
 pub use spare::{CacheScope, Fallback, FallbackItem};
 
 use error::Errors;
@@ -82,7 +84,10 @@ fn read<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>) -> Plan {
     let admin = listen::admin(&top);
     let listeners = listen::listeners(&top, admin);
     let limits = listen::limits(&top);
+    let queue = queue::read(&top);
     let (services, unbounded) = service::read(&top, &listeners);
-    let plan = Plan { admin, listeners, services, limits, warnings: Vec::new() };
+    let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
+    queue::check_webhook(&top, queue.as_ref(), &names);
+    let plan = Plan { admin, listeners, services, limits, queue, warnings: Vec::new() };
     Plan { warnings: warnings::of(&plan, &unbounded), ..plan }
 }

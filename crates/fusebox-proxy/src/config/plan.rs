@@ -3,6 +3,7 @@
 //! Everything here has passed every check; nothing downstream asks again whether a value makes sense.
 
 use super::chain::Policies;
+use super::queue::QueuePlan;
 use http::HeaderName;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub services: Vec<Service>,
     /// Bounds on connections.
     pub limits: Limits,
+    /// Where calls are kept that are made later.
+    pub queue: Option<QueuePlan>,
     /// What is doubtful, a sentence each. None of it keeps the plan from working.
     pub warnings: Vec<String>,
 }

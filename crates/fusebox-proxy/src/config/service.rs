@@ -30,7 +30,8 @@ pub(super) fn read(top: &Table<'_>, listeners: &[SocketAddr]) -> (Vec<Service>, 
         entry.refuse(SERVICES);
     }
     let names: Vec<_> = list.iter().filter_map(|element| element.peek("name").map(str::to_owned)).collect();
-    let file = File { listeners, home, names };
+    let queue = top.entry("queue").is_some_and(|e| !e.is_off());
+    let file = File { listeners, home, names, queue };
     let services = list.iter().filter_map(|element| service(element, &file, &mut taken)).collect();
     (services, taken.unbounded)
 }
@@ -40,6 +41,8 @@ struct File<'f> {
     listeners: &'f [SocketAddr],
     home: Home,
     names: Vec<String>,
+    /// There is a queue.
+    queue: bool,
 }
 
 /// Names and matches that are given away.
@@ -99,7 +102,7 @@ fn service(element: &Entry<'_>, file: &File<'_>, taken: &mut Taken) -> Option<Se
     let elsewhere =
         |e: &Endpoint| ours.is_some() && e.region.is_some() && e.region.as_deref() != ours.as_deref();
     let elsewhere = endpoints.iter().any(elsewhere);
-    let around = Surroundings { service: &name, services: &file.names, elsewhere };
+    let around = Surroundings { service: &name, services: &file.names, elsewhere, queue: file.queue };
     let policies = policies::read(&table, &name, None, &around);
     let policies = policies.zip(balancer).map(|(policies, balancer)| {
         let (health, max_connections) = (health.flatten(), max_connections.flatten());

@@ -1,5 +1,6 @@
 //! What answers instead of a rejection or a failure, checked.
 
+use super::queue::Defer;
 use bytes::Bytes;
 use fusebox_core::pipeline::FallbackOn;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -12,6 +13,16 @@ pub struct Fallback {
     pub on: FallbackOn,
     /// Who is asked, the first one first; never empty.
     pub list: Vec<FallbackItem>,
+}
+
+impl Fallback {
+    /// How calls are deferred, if they are.
+    pub fn defers(&self) -> Option<&Defer> {
+        self.list.iter().find_map(|item| match item {
+            FallbackItem::Queue(defer) => Some(defer),
+            _ => None,
+        })
+    }
 }
 
 /// One that may have an answer.
@@ -37,6 +48,8 @@ pub enum FallbackItem {
     },
     /// The service's endpoints in other regions.
     Region,
+    /// The call is kept, and made later.
+    Queue(Defer),
     /// An answer kept ready.
     Static {
         /// Its status.

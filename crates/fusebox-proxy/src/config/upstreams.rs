@@ -66,6 +66,13 @@ impl Plan {
         let routes = vec![Route { name: NAME.into(), matches, policies }];
         let services = vec![Service { name: NAME.into(), endpoints, routes }];
         let limits = Limits::default();
-        Ok(Plan { admin: Some(admin), listeners: vec![listen], services, limits, warnings: Vec::new() })
+        Ok(Plan {
+            admin: Some(admin),
+            listeners: vec![listen],
+            services,
+            limits,
+            queue: None,
+            warnings: Vec::new(),
+        })
     }
 }

@@ -6,6 +6,7 @@ mod circuit;
 mod client_faults;
 mod connections;
 mod deadlines;
+mod deferred;
 mod fallbacks;
 mod good_path;
 mod headers;

@@ -42,6 +42,11 @@ pub trait Courier: Send + Sync {
 pub trait Gate: Send + Sync {
     /// How it stands now.
     fn state(&self) -> GateState;
+
+    /// How many calls a second the dependency takes when it is well, where the gate knows: the ramp's measure from now on.
+    fn baseline(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// How a gate stands.
@@ -157,11 +162,6 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         Replay { pulse: Some(pulse), ..self }
     }
 
-    /// What the dependency takes at present, in calls a second: the ramp's measure from now on.
-    pub fn rebase(&self, baseline: f64) {
-        self.ramp(|ramp, _| ramp.rebase(baseline));
-    }
-
     /// The store whose calls it makes.
     pub fn store(&self) -> &S {
         &self.store
@@ -203,6 +203,9 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     /// As [`turn`](Self::turn).
     pub async fn turn_until(&self, stop: impl Fn() -> bool + Sync) -> Result<Turn, StoreError> {
         self.store.sweep(self.plan.most).await?;
+        if let Some(baseline) = self.gate.baseline() {
+            self.ramp(|ramp, _| ramp.rebase(baseline));
+        }
         let most = match self.gate.state() {
             GateState::Open => {
                 self.ramp(Ramp::stop);

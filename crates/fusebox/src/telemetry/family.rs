@@ -115,6 +115,16 @@ pub(super) const fn gauge<S>(
     Family { name, kind: Kind::Gauge, help, join, parts: Parts::One(value) }
 }
 
+/// A gauge with one value for each value of a further label.
+pub(super) const fn gauge_by<S>(
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    values: Values<S>,
+) -> Family<S> {
+    Family { name, kind: Kind::Gauge, help, join: Join::Sum, parts: Parts::By(label, values) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 
 mod family;
 mod policies;
+mod queues;
 mod stand_ins;
 
 pub use policies::policies;
@@ -16,12 +17,52 @@ use fusebox_core::fallback::Counters;
 use fusebox_core::pipeline::Pipeline;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A service, the endpoint its connections go to, and the places of those.
 pub type Connections = (String, String, Arc<Bulkhead>);
 
 /// Reads a cache.
 pub type CacheReader = Arc<dyn Fn() -> cache::Snapshot + Send + Sync>;
+
+/// Reads the queues of a store of deferred calls. It waits for nothing: it says how they stood when they were last looked at.
+pub type QueueReader = Arc<dyn Fn() -> Queues + Send + Sync>;
+
+/// The queues of one store of deferred calls, and what this process asked of it.
+#[derive(Clone, Debug, Default)]
+pub struct Queues {
+    /// How they stand.
+    pub queues: Vec<QueueStanding>,
+    /// Calls that were to be kept, by what came of it.
+    pub items: Vec<(&'static str, u64)>,
+    /// Deferred calls, by what came of making them.
+    pub calls: Vec<(&'static str, u64)>,
+    /// Calls that were not kept, by why.
+    pub refused: Vec<(&'static str, u64)>,
+}
+
+/// One queue of deferred calls.
+#[derive(Clone, Debug)]
+pub struct QueueStanding {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Calls that have not ended, by class, the lowest first.
+    pub depth: [u64; 4],
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// The fuller of the two limits, as a part of it.
+    pub fill: f64,
+    /// Calls that are being made.
+    pub leased: u64,
+    /// Calls that are asked for before they are sent.
+    pub needs_check: u64,
+    /// Calls that nobody makes any more.
+    pub dead: u64,
+    /// How long the oldest of those that have not ended has waited.
+    pub oldest_age: Duration,
+    /// Nothing of it is made.
+    pub paused: bool,
+}
 
 /// Whatever counts, each with the service it belongs to.
 #[derive(Clone, Default)]
@@ -34,6 +75,8 @@ pub struct Subjects {
     pub fallbacks: Vec<(String, Arc<Counters>)>,
     /// Kept answers.
     pub caches: Vec<(String, CacheReader)>,
+    /// Stores of deferred calls.
+    pub queues: Vec<QueueReader>,
 }
 
 impl fmt::Debug for Subjects {

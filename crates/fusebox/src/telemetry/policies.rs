@@ -2,7 +2,7 @@
 
 use super::family::Join::{Max, Min, Sum};
 use super::family::{Family, Labels, Parts, Rows, Values, counter, counter_by, gauge};
-use super::{Kind, Subjects, Tell, stand_ins};
+use super::{Kind, Subjects, Tell, queues, stand_ins};
 use fusebox_core::pipeline::{PolicySnapshot, Stage};
 use fusebox_core::retry::BudgetSnapshot;
 use fusebox_core::{Time, adaptive, balancer, bulkhead, hedge, limiter, scope, throttle, timeout};
@@ -52,6 +52,7 @@ pub fn policies(subjects: &Subjects, now: Time, out: &mut impl Tell) {
     all.balancers.tell(out, BALANCER);
     all.endpoints.tell(out, ENDPOINT);
     stand_ins::tell(subjects, out);
+    queues::tell(subjects, out);
 }
 
 impl Policies {
