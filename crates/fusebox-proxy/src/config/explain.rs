@@ -67,23 +67,16 @@ fn tell(page: &mut Page, service: &Service, route: &Route) {
 }
 
 fn keeps(page: &mut Page, queue: &QueuePlan) {
-    let limits = &queue.limits;
+    let (limits, file, place) = (&queue.limits, queue.file.display(), &queue.status_path);
+    let (items, bytes, window) = (limits.max_items, limits.max_bytes, show(limits.provider_window));
     let text = format!(
-        "{}, up to {} calls and {} bytes of each queue; their status at {}/..., keys known for {} from the first attempt on",
-        queue.file.display(),
-        limits.max_items,
-        limits.max_bytes,
-        queue.status_path,
-        show(limits.provider_window)
+        "{file}, up to {items} calls and {bytes} bytes for each route; status at {place}/…; dependencies know a key \
+         for {window}"
     );
     page.item("queue", &text);
     if let Some(told) = &queue.webhook {
         let events: Vec<_> = told.events.iter().map(|event| event.as_str()).collect();
-        page.wrapped(
-            "",
-            10,
-            &format!("          tells {}{} when one is {}", told.service, told.path, events.join(", ")),
-        );
+        page.item("", &format!("tells {}{} when a call is {}", told.service, told.path, events.join(", ")));
     }
 }
 
@@ -174,7 +167,7 @@ fn spare(item: &FallbackItem) -> String {
                 None => "sends the same key again".into(),
             };
             format!(
-                "kept and made later, for {} and up to {max_attempts} attempts, within {} of each other; {again}",
+                "kept and made later, for {} and up to {max_attempts} attempts, at most {} apart; {again}",
                 show(*expires_in),
                 show(*backoff)
             )

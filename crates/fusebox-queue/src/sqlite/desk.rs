@@ -5,7 +5,6 @@ use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
 use crate::item::{Entry, ItemId, Limits, NewItem, Token, View};
 use crate::notice;
-use crate::order::{Act, Audited, Order};
 use crate::record::{Record, State};
 use crate::store::{Cancelled, Enqueued, Filter, LeaseRequest, Leased, Settled, Settlement, Swept};
 use crate::tally::Stats;
@@ -16,8 +15,6 @@ use std::time::Duration;
 
 /// A longer write-ahead log is folded into the file.
 const LONG_LOG: u64 = 16 << 20;
-/// Items that an order reads at a time.
-const AT_A_TIME: usize = 1_000;
 /// How often the file is told what time it is.
 const TELL_TIME: Duration = Duration::from_secs(1);
 
@@ -25,10 +22,10 @@ const TELL_TIME: Duration = Duration::from_secs(1);
 pub(super) struct Desk {
     connection: Connection,
     path: PathBuf,
-    limits: Limits,
+    pub(super) limits: Limits,
     /// Pages of the file that items may take.
     most_pages: i64,
-    clock: StoreClock,
+    pub(super) clock: StoreClock,
     /// Which of the file's owners this is.
     epoch: i64,
     /// Leases given out by this one.
@@ -37,7 +34,7 @@ pub(super) struct Desk {
     told: Timestamp,
 }
 
-type Done<T> = Result<T, StoreError>;
+pub(super) type Done<T> = Result<T, StoreError>;
 
 impl Desk {
     pub(super) fn new(
@@ -54,7 +51,7 @@ impl Desk {
         move |error| failed(&path, error)
     }
 
-    fn run(&self, sql: &str, params: impl Params) -> Done<usize> {
+    pub(super) fn run(&self, sql: &str, params: impl Params) -> Done<usize> {
         let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
         done.map_err(self.failed())
     }
@@ -69,7 +66,7 @@ impl Desk {
         found.and_then(|mut statement| statement.query_row(params, read).optional()).map_err(self.failed())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -159,7 +156,7 @@ impl Desk {
     }
 
     /// Writes an item back, and counts what has changed.
-    fn save(&self, item: &View, before: &Record) -> Done<()> {
+    pub(super) fn save(&self, item: &View, before: &Record) -> Done<()> {
         let record = &item.record;
         let death = match record.state {
             State::Dead(death) => Some(death.as_str()),
@@ -407,90 +404,6 @@ impl Desk {
         }
         self.save(&item, &before)?;
         Ok(Cancelled::Cancelled)
-    }
-
-    pub(super) fn operate(&mut self, order: &Order) -> Done<Vec<ItemId>> {
-        order.check()?;
-        let (now, mut moved) = (self.clock.now(), Vec::new());
-        if let (Act::Pause | Act::Resume, Some(queue), false) =
-            (order.act, &order.filter.queue, order.dry_run)
-        {
-            self.run(
-                match order.act {
-                    Act::Pause => "INSERT OR IGNORE INTO paused VALUES (?1)",
-                    _ => "DELETE FROM paused WHERE queue = ?1",
-                },
-                [queue],
-            )?;
-        }
-        let wanted = order.filter.state;
-        for state in order.act.states().iter().filter(|state| wanted.is_none_or(|wanted| wanted == **state)) {
-            let mut filter = Filter { state: Some(state), ..order.filter.clone() };
-            // Some at a time: what is in the file need not fit into memory.
-            loop {
-                let batch = self.list(&filter, AT_A_TIME)?;
-                let Some(last) = batch.last().map(|item| item.id) else { break };
-                for item in batch {
-                    let id = item.id;
-                    if moved.len() < order.limit && self.operate_on(item, order, now)? {
-                        moved.push(id);
-                    }
-                }
-                if moved.len() >= order.limit {
-                    break;
-                }
-                filter.after = Some(last);
-            }
-        }
-        if !order.dry_run {
-            let told = order.audited(moved.len(), now);
-            self.run(
-                "INSERT INTO audit (at, actor, act, filter, items, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![millis(told.at), told.actor, told.act, told.filter, told.items, told.reason],
-            )?;
-        }
-        Ok(moved)
-    }
-
-    /// Whether an order moves this item; it has, unless it is a dry run.
-    fn operate_on(&self, mut item: View, order: &Order, now: Timestamp) -> Done<bool> {
-        let before = item.record.clone();
-        let forget = before.is_forgettable(self.limits.provider_window, now);
-        if !order.act.apply(&mut item, &order.reason, forget, now) {
-            return Ok(false);
-        }
-        match (order.dry_run, order.act) {
-            (true, _) => {}
-            (false, Act::Purge) => self.erase(&item)?,
-            (false, _) => self.save(&item, &before)?,
-        }
-        Ok(true)
-    }
-
-    fn erase(&self, item: &View) -> Done<()> {
-        if matches!(item.record.state, State::Dead(_)) {
-            let sql = "UPDATE tally SET dead = dead - 1 WHERE queue = ?1 AND class = ?2";
-            self.run(sql, params![item.queue, item.record.class as i64])?;
-        }
-        self.run("DELETE FROM item WHERE id = ?1", [item.id.0.cast_signed()]).map(drop)
-    }
-
-    pub(super) fn audit(&mut self, limit: usize) -> Done<Vec<Audited>> {
-        let sql = "SELECT at, actor, act, filter, items, reason FROM audit ORDER BY id DESC LIMIT ?1";
-        self.all(sql, [limit], |row| {
-            Ok(Audited {
-                at: Timestamp(row.get::<_, i64>(0)?.cast_unsigned()),
-                actor: row.get(1)?,
-                act: row.get(2)?,
-                filter: row.get(3)?,
-                items: row.get(4)?,
-                reason: row.get(5)?,
-            })
-        })
-    }
-
-    pub(super) fn queues(&mut self) -> Done<Vec<String>> {
-        self.all("SELECT DISTINCT queue FROM tally ORDER BY queue", (), |row| row.get(0))
     }
 
     fn is_paused(&self, queue: &str) -> Done<bool> {

@@ -16,6 +16,7 @@
 mod commit;
 mod desk;
 mod open;
+mod orders;
 mod rows;
 
 use crate::capabilities::Capabilities;

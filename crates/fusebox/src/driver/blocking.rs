@@ -5,9 +5,15 @@ use crate::classify::Classify;
 use crate::error::Error;
 use fusebox_core::Time;
 use fusebox_core::flow::{Finish, Step, Try};
+#[cfg(feature = "queue")]
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+#[cfg(feature = "queue")]
+use std::task::{Context, Poll};
 use std::task::{Wake, Waker};
 use std::time::Duration;
+#[cfg(feature = "queue")]
+use std::time::Instant;
 
 /// Drives a walk on the calling thread, which sleeps through backoff and waits in queues. `op` may answer `None` when
 /// it has nothing more to call.
@@ -50,6 +56,24 @@ pub(crate) fn blocking<T, E>(
 #[expect(clippy::disallowed_methods, reason = "the blocking driver is the one that sleeps")]
 fn sleep(span: Duration) {
     std::thread::sleep(span);
+}
+
+/// Waits on the calling thread for a future, no longer than `patience`; any waker's will do.
+#[cfg(feature = "queue")]
+#[expect(clippy::disallowed_methods, reason = "a thread that waits goes by the machine's clock")]
+pub(crate) fn wait_for<F: Future>(mut future: Pin<&mut F>, patience: Duration) -> Option<F::Output> {
+    let ((bell, waker), began) = (Bell::of_this_thread(), Instant::now());
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+        let left = patience.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return None;
+        }
+        bell.wait(left);
+    }
 }
 
 /// Wakes a thread that waits in a queue.

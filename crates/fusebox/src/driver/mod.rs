@@ -6,8 +6,12 @@ mod pooled;
 #[cfg(feature = "tokio")]
 mod timed;
 
+#[cfg(feature = "queue")]
+pub(crate) use blocking::wait_for;
 pub(crate) use blocking::{Bell, blocking};
 pub(crate) use pooled::pooled;
+#[cfg(feature = "queue")]
+pub(crate) use timed::pause;
 #[cfg(feature = "tokio")]
 pub(crate) use timed::{on_tokio, rung, timer};
 

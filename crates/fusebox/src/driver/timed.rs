@@ -9,6 +9,8 @@ use fusebox_core::flow::{Finish, Step, Try};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+#[cfg(feature = "queue")]
+use std::time::Duration;
 use tokio::time::Sleep;
 
 /// Drives a walk on tokio's timer. There may be two attempts in flight: the second is a hedge.
@@ -98,6 +100,13 @@ impl<F> Flight<'_, F> {
         self.of = None;
         self.future.set(None);
     }
+}
+
+/// Waits for `span`.
+#[cfg(feature = "queue")]
+#[expect(clippy::disallowed_methods, reason = "whoever drives a replay waits between its turns")]
+pub(crate) async fn pause(span: Duration) {
+    tokio::time::sleep(span).await;
 }
 
 /// tokio's timer for `at`; none for what never comes.

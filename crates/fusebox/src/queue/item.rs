@@ -1,7 +1,7 @@
 //! The queue as an item of a list of fallbacks.
 
 use super::deferrer::{Deferred, Deferrer, Keeping};
-use crate::driver::Bell;
+use crate::driver::wait_for;
 use crate::fallback::list::{BlockingItem, Item, Items};
 use crate::fallback::{Cause, Kind};
 use crate::fuse::Answer;
@@ -11,7 +11,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 use tokio::time::Timeout;
 
 /// A call that is kept for later. From [`Fallbacks::queue`](crate::Fallbacks::queue).
@@ -110,27 +109,8 @@ where
 
     fn answer_blocking(mut self, cause: Cause<'_, T, E>) -> Option<(T, Source)> {
         let item = self.item(cause)?;
-        let mut keeping = pin!(Deferrer::keep(self.deferrer.store().clone(), item));
-        let (bell, waker) = Bell::of_this_thread();
-        let mut cx = Context::from_waker(&waker);
-        let began = now();
-        loop {
-            if let Poll::Ready(deferred) = keeping.as_mut().poll(&mut cx) {
-                return self.told(deferred);
-            }
-            let left = self.deferrer.waits_for().saturating_sub(now().duration_since(began));
-            if left.is_zero() {
-                return None;
-            }
-            bell.wait(left);
-        }
+        let keeping = pin!(Deferrer::keep(self.deferrer.store().clone(), item));
+        let deferred = wait_for(keeping, self.deferrer.waits_for()).flatten();
+        self.told(deferred)
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread that waits for the store goes by the machine's clock"
-)]
-fn now() -> Instant {
-    Instant::now()
 }

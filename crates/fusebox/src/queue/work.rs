@@ -2,6 +2,7 @@
 
 use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;
+use crate::driver::pause;
 use crate::error::Error;
 use crate::fuse::Fuse;
 use fusebox_core::breaker::State;
@@ -80,7 +81,7 @@ pub async fn work<S: QueueStore, C: Courier, G: Gate>(
     stop: Stop,
     mut trouble: impl FnMut(&StoreError),
 ) {
-    let replay = replay.pulse(Box::new(|span| Box::pin(sleep(span))));
+    let replay = replay.pulse(Box::new(|span| Box::pin(pause(span))));
     let mut rest = TICK;
     while !stop.is_told() {
         match replay.turn_until(|| stop.is_told()).await {
@@ -93,13 +94,8 @@ pub async fn work<S: QueueStore, C: Courier, G: Gate>(
         let mut left = rest;
         while !left.is_zero() && !stop.is_told() {
             let nap = left.min(TICK);
-            sleep(nap).await;
+            pause(nap).await;
             left -= nap;
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "whoever drives a replay waits between its turns")]
-async fn sleep(span: Duration) {
-    tokio::time::sleep(span).await;
 }
