@@ -9,6 +9,8 @@ const ALLOW: &str = "GET, HEAD";
 pub(crate) const INDEX: &str = "\
 fusebox admin
 
+/queue            queues of deferred calls, JSON; /queue/items, /queue/items/{id},
+                  /queue/audit; POST /queue/orders
 /circuits         every circuit, JSON
 /circuits/{name}  one circuit, JSON; percent-encode the name
 /pipelines        each service's policies in order, JSON
@@ -17,8 +19,20 @@ fusebox admin
 /readyz           200 when calls are taken, else 503
 ";
 
-const PATHS: [&str; 7] =
-    ["/", "/circuits", "/circuits/{name}", "/pipelines", "/metrics", "/healthz", "/readyz"];
+const PATHS: [&str; 12] = [
+    "/",
+    "/circuits",
+    "/circuits/{name}",
+    "/pipelines",
+    "/queue",
+    "/queue/items",
+    "/queue/items/{id}",
+    "/queue/audit",
+    "/queue/orders",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+];
 
 /// An answer for a server to send.
 ///
@@ -53,9 +67,14 @@ impl Answer {
     }
 
     pub(crate) fn method_not_allowed() -> Answer {
-        let detail = format!("this interface only tells: {ALLOW}");
+        Answer::only(ALLOW)
+    }
+
+    /// What is asked for takes only this method.
+    pub(crate) fn only(allow: &'static str) -> Answer {
+        let detail = format!("here there is only: {allow}");
         let problem = Problem { title: "Method Not Allowed", status: 405, detail, paths: &PATHS };
-        Answer { allow: Some(ALLOW), ..problem.answer() }
+        Answer { allow: Some(allow), ..problem.answer() }
     }
 }
 
@@ -76,6 +95,27 @@ impl Problem {
 
     pub(crate) fn no_such_circuit(name: &str) -> Problem {
         Problem::not_found(format!("there is no circuit named '{name}'; /circuits lists them"))
+    }
+
+    pub(crate) fn no_such_item(id: u64) -> Problem {
+        Problem::not_found(format!("there is no deferred call {id}; /queue/items lists them"))
+    }
+
+    pub(crate) fn no_queue() -> Problem {
+        Problem::not_found("there is no queue of deferred calls here".into())
+    }
+
+    pub(crate) fn bad_request(detail: String) -> Problem {
+        Problem { title: "Bad Request", status: 400, detail, paths: &[] }
+    }
+
+    pub(crate) fn forbidden(detail: String) -> Problem {
+        Problem { title: "Forbidden", status: 403, detail, paths: &[] }
+    }
+
+    /// The store did not do it.
+    pub(crate) fn store(status: u16, detail: String) -> Problem {
+        Problem { title: "The store of deferred calls", status, detail, paths: &[] }
     }
 
     fn not_found(detail: String) -> Problem {

@@ -22,16 +22,20 @@
 
 mod answer;
 mod circuits;
+mod guard;
 mod left_closed;
 mod metrics;
 mod pipelines;
+mod queue;
 mod wall;
 
 pub use answer::Answer;
+pub use guard::Asked;
 
 use answer::{INDEX, Problem};
 use fusebox::Registry;
 use fusebox::telemetry::Subjects;
+use fusebox_queue::QueueStore;
 use left_closed::LeftClosed;
 use metrics::Series;
 use percent_encoding::percent_decode_str;
@@ -47,6 +51,7 @@ pub struct Admin {
     subjects: Arc<Subjects>,
     left_closed: LeftClosed,
     series: Arc<Series>,
+    queue: Option<Arc<dyn QueueStore>>,
 }
 
 impl fmt::Debug for Admin {
@@ -71,6 +76,7 @@ impl Admin {
             subjects: Arc::default(),
             left_closed,
             series: Arc::default(),
+            queue: None,
         }
     }
 
@@ -79,6 +85,29 @@ impl Admin {
     #[must_use]
     pub fn with(self, subjects: Subjects) -> Admin {
         Admin { subjects: Arc::new(subjects), ..self }
+    }
+
+    /// Also answers about this store of deferred calls, and does to it what operators order.
+    #[must_use]
+    pub fn with_queue(self, store: Arc<dyn QueueStore>) -> Admin {
+        Admin { queue: Some(store), ..self }
+    }
+
+    /// As [`answer`](Self::answer), for requests that may change something, and only to those whom no foreign page has sent. What waits
+    /// for a store is waited for here.
+    pub async fn respond(&self, asked: Asked<'_>) -> Answer {
+        if let Err(problem) = asked.check() {
+            return problem.answer();
+        }
+        let (path, query) = asked.target.split_once('?').unwrap_or((asked.target, ""));
+        match (
+            path.strip_prefix("/queue").filter(|rest| rest.is_empty() || rest.starts_with('/')),
+            &self.queue,
+        ) {
+            (Some(rest), Some(store)) => queue::answer(store, (asked.method, rest, query), asked.body).await,
+            (Some(_), None) => Problem::no_queue().answer(),
+            (None, _) => self.answer(asked.method, asked.target),
+        }
     }
 
     /// What `/readyz` says from now on, through this handle and its clones.

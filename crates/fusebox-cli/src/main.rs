@@ -7,6 +7,7 @@ mod generate;
 mod inspect;
 mod look;
 mod output;
+mod queue;
 mod run;
 mod signals;
 mod source;
@@ -43,6 +44,7 @@ fn obey(command: Command, output: Output) -> Result<(), Failure> {
         Command::Check { file } => inspect::check(&file, output),
         Command::Explain { file } => inspect::explain(&file, output),
         Command::Demo(arguments) => demo::run(&arguments, output),
+        Command::Queue(arguments) => queue::run(&arguments, output),
         Command::Completions { shell } => generate::completions(shell, output),
         Command::Man { command } => generate::man(command.as_deref(), output),
     }

@@ -2,10 +2,10 @@
 
 use crate::alarm::pause;
 use bytes::Bytes;
-use fusebox_admin::{Admin, Answer};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
+use fusebox_admin::{Admin, Answer, Asked};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
@@ -23,6 +23,8 @@ const MOST: usize = 64;
 const HEAD: Duration = Duration::from_secs(10);
 /// A connection that is busy for longer than this has a reader who does not read.
 const LONGEST: Duration = Duration::from_secs(60);
+/// The longest body of a request.
+const LONGEST_BODY: usize = 64 << 10;
 /// How long accepting rests when the process has run out of something.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -50,8 +52,8 @@ async fn accept(admin: Admin, listener: tokio::net::TcpListener) {
         let admin = admin.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let answer = answer(&admin, &request);
-                async move { Ok::<_, Infallible>(answer) }
+                let admin = admin.clone();
+                async move { Ok::<_, Infallible>(answer(&admin, request).await) }
             });
             let mut http = Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -64,9 +66,22 @@ async fn accept(admin: Admin, listener: tokio::net::TcpListener) {
     }
 }
 
-fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let Answer { status, content_type, body, allow } =
-        admin.answer(request.method().as_str(), request.uri().path());
+async fn answer(admin: &Admin, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await.map(Collected::to_bytes) else {
+        return too_long();
+    };
+    let text = |name: HeaderName| parts.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let asked = Asked {
+        method: parts.method.as_str(),
+        target,
+        host: text(HOST),
+        origin: text(ORIGIN),
+        content_type: text(CONTENT_TYPE),
+        body: &body,
+    };
+    let Answer { status, content_type, body, allow } = admin.respond(asked).await;
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -75,5 +90,11 @@ fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if let Some(allow) = allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
+    response
+}
+
+fn too_long() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from("the body is broken, or longer than 64 KiB\n"));
+    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
     response
 }

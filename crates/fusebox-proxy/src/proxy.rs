@@ -117,6 +117,10 @@ impl Proxy {
         subjects.queues =
             backlog.as_ref().map(|backlog| backlog.reader(standing.clone())).into_iter().collect();
         let operators = operators.with(subjects);
+        let operators = match &backlog {
+            Some(backlog) => operators.with_queue(Arc::new(backlog.store().clone())),
+            None => operators,
+        };
         let (jobs, jobs_to_do) = mpsc::unbounded_channel();
         let (sender, stop) = watch::channel(None);
         let shared = Shared {

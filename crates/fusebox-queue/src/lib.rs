@@ -37,6 +37,7 @@ pub mod notice;
 mod order;
 pub mod record;
 pub mod replay;
+pub mod report;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod store;

@@ -1,6 +1,7 @@
 //! The argument grammar: one definition, from which come parsing, help, completions, the man page and
 //! `docs/cli.md`.
 
+pub(crate) mod queue;
 #[cfg(test)]
 mod reference;
 
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Watch a dependency fail and recover, with fusebox and without
     #[command(after_help = DEMO)]
     Demo(Demo),
+    /// Look after deferred calls
+    #[command(after_help = queue::QUEUE)]
+    Queue(queue::Queue),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS)]
     Completions {

@@ -25,7 +25,11 @@ const WIDTH: usize = 80;
 /// Each command's name and its help as printed, the program's own first.
 fn helps() -> Vec<(String, String)> {
     let grammar = Args::command();
-    let commands = grammar.get_subcommands().map(|command| format!("fusebox {}", command.get_name()));
+    let commands = grammar.get_subcommands().flat_map(|command| {
+        let name = format!("fusebox {}", command.get_name());
+        let inner = command.get_subcommands().map(|inner| format!("{name} {}", inner.get_name()));
+        std::iter::once(name.clone()).chain(inner.collect::<Vec<_>>())
+    });
     let help = |name: String| {
         let words = name.split(' ').chain(["--help"]).map(OsString::from);
         let help = Args::read(words).expect_err("help instead of arguments").to_string();

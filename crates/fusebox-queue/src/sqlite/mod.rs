@@ -15,9 +15,12 @@
 
 mod commit;
 mod desk;
+mod look;
 mod open;
 mod orders;
 mod rows;
+
+pub use look::Look;
 
 use crate::capabilities::Capabilities;
 use crate::clock::StoreClock;

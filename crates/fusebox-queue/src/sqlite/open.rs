@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::rows::failed;
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
+use crate::item::Limits;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -84,6 +85,23 @@ pub(super) fn open(path: &Path, options: Options) -> Result<(Desk, File), StoreE
     Ok((desk, lock))
 }
 
+/// A desk that only reads the file, which may have an owner.
+pub(super) fn look(path: &Path) -> Result<Desk, StoreError> {
+    let missing = || StoreError::ReadOnly { path: path.into(), why: "there is no such file".into() };
+    fs::metadata(path).map_err(|_| missing())?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
+    let busy = connection.busy_timeout(std::time::Duration::from_secs(5));
+    busy.map_err(|error| failed(path, error))?;
+    let version = inspect(path, &connection)?;
+    if version < VERSION {
+        let why = format!("its schema is version {version}, and only its owner brings it to {VERSION}");
+        return Err(StoreError::ReadOnly { path: path.into(), why });
+    }
+    let limits = (Limits::default(), i64::MAX);
+    Ok(Desk::new(connection, path.into(), limits, StoreClock::real(Timestamp(0))))
+}
+
 /// Sets the connection up; answers how many pages items may take.
 fn settle_in(connection: &Connection, options: &Options) -> rusqlite::Result<i64> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -102,8 +120,8 @@ fn settle_in(connection: &Connection, options: &Options) -> rusqlite::Result<i64
     Ok(pages - pages / 8)
 }
 
-/// Whether it is a whole file of ours that this version can read.
-fn inspect(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+/// Whether it is a whole file of ours that this version can read; answers its own version.
+fn inspect(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = pragma("application_id").map_err(|error| failed(path, error))?;
     if application != APPLICATION {
@@ -120,7 +138,7 @@ fn inspect(path: &Path, connection: &Connection) -> Result<(), StoreError> {
             return Err(corrupt(path, &said));
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Makes the file beside its place, whole and synced, and puts it there: there is never half a file.

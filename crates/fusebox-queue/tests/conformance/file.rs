@@ -2,7 +2,7 @@
 
 use crate::{BEGIN, done, item, secs};
 use fusebox_queue::record::State;
-use fusebox_queue::sqlite::{Options, Sqlite};
+use fusebox_queue::sqlite::{Look, Options, Sqlite};
 use fusebox_queue::{
     Enqueued, Filter, LeaseRequest, Limits, NewItem, QueueStore, Settled, StoreClock, StoreError,
 };
@@ -204,4 +204,19 @@ fn a_file_of_an_earlier_version_is_upgraded_with_its_items_in_flight() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .expect("read");
     assert_eq!(version, 2);
+}
+
+#[test]
+fn a_file_that_has_an_owner_can_be_looked_into_and_not_changed() {
+    let (_folder, path) = place();
+    let store = Sqlite::open(&path).expect("opens");
+    put(&store, "a").expect("kept");
+    let look = Look::open(&path).expect("opens");
+    assert_eq!(block_on(look.find("q", "a")).expect("read").expect("it is there").key, "a");
+    put(&store, "b").expect("the owner goes on");
+    assert_eq!(block_on(look.stats("q")).expect("read").live(), 2, "and is seen");
+    assert!(matches!(block_on(look.enqueue(vec![item("c")])), Err(StoreError::ReadOnly { .. })));
+    let nowhere = Look::open(path.with_file_name("none")).expect_err("no file is made");
+    assert!(nowhere.to_string().contains("no such file"), "{nowhere}");
+    assert!(!path.with_file_name("none").exists());
 }

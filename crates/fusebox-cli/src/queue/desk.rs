@@ -1,0 +1,183 @@
+//! Where the queue is: a file, or a proxy's admin interface. Both say the same.
+
+use crate::args::queue::At;
+use crate::failure::Failure;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fusebox::queue::report::{AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport};
+use fusebox::queue::sqlite::{Look, Sqlite};
+use fusebox::queue::{ItemId, QueueStore, StoreError};
+use fusebox_proxy::config::DEFAULT_ADMIN;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Orders of the trail that are shown.
+const TRAIL: usize = 1_000;
+
+pub(super) enum Desk {
+    Store(Box<dyn QueueStore>),
+    Admin(SocketAddr),
+}
+
+impl Desk {
+    /// Opens the file if there is one, to change it only where that is asked for; else there is a proxy.
+    pub(super) fn open(at: &At, changes: bool) -> Result<Self, Failure> {
+        let Some(file) = &at.file else { return Ok(Desk::Admin(at.admin.unwrap_or(DEFAULT_ADMIN))) };
+        // A queue is looked after here, and never begun.
+        if let Err(source) = std::fs::metadata(file) {
+            return Err(Failure::Unreadable { path: file.clone(), source });
+        }
+        let store: Box<dyn QueueStore> = match changes {
+            true => Box::new(Sqlite::open(file).map_err(|error| refused(file, error))?),
+            false => Box::new(Look::open(file).map_err(|error| refused(file, error))?),
+        };
+        Ok(Desk::Store(store))
+    }
+
+    pub(super) async fn queues(&self) -> Result<Vec<QueueReport>, Failure> {
+        match self {
+            Desk::Store(store) => QueueReport::all(&**store).await.map_err(failed),
+            Desk::Admin(at) => part(get(*at, "/queue").await?, "queues"),
+        }
+    }
+
+    pub(super) async fn items(&self, filter: &FilterReport) -> Result<Vec<ItemReport>, Failure> {
+        match self {
+            Desk::Store(store) => {
+                let checked = filter.check().map_err(Failure::Usage)?;
+                let views = store.list(checked, filter.page()).await.map_err(failed)?;
+                Ok(views.iter().map(ItemReport::from).collect())
+            }
+            Desk::Admin(at) => {
+                let query = serde_urlencoded::to_string(filter).unwrap_or_default();
+                part(get(*at, &format!("/queue/items?{query}")).await?, "items")
+            }
+        }
+    }
+
+    pub(super) async fn item(&self, id: u64) -> Result<ItemReport, Failure> {
+        match self {
+            Desk::Store(store) => match store.show(ItemId(id)).await.map_err(failed)? {
+                Some(entry) => Ok(ItemReport::from(&entry)),
+                None => Err(Failure::Run(format!("there is no call {id}; `fusebox queue list` shows them"))),
+            },
+            Desk::Admin(at) => read(get(*at, &format!("/queue/items/{id}")).await?),
+        }
+    }
+
+    pub(super) async fn audit(&self) -> Result<Vec<AuditReport>, Failure> {
+        match self {
+            Desk::Store(store) => {
+                let rows = store.audit(TRAIL).await.map_err(failed)?;
+                Ok(rows.into_iter().map(AuditReport::from).collect())
+            }
+            Desk::Admin(at) => part(get(*at, "/queue/audit").await?, "audit"),
+        }
+    }
+
+    pub(super) async fn order(&self, order: &OrderReport) -> Result<Carried, Failure> {
+        match self {
+            Desk::Store(store) => {
+                let checked = order.check().map_err(Failure::Usage)?;
+                let mut items = Vec::new();
+                if order.dry_run {
+                    items = would_move(&**store, order).await?;
+                } else {
+                    items.extend(store.operate(checked).await.map_err(failed)?.iter().map(|id| id.0));
+                }
+                Ok(Carried { items, dry_run: order.dry_run })
+            }
+            Desk::Admin(at) => {
+                let body = serde_json::to_vec(order).unwrap_or_default();
+                read(ask(*at, Method::POST, "/queue/orders", body).await?)
+            }
+        }
+    }
+
+    /// An item as a line of JSON, with its payload where that is asked for.
+    pub(super) async fn line(&self, item: &ItemReport, payload: bool) -> Result<String, Failure> {
+        let mut line = serde_json::to_value(item).unwrap_or_default();
+        if let (Desk::Store(store), true) = (self, payload)
+            && let Some(entry) = store.show(ItemId(item.id)).await.map_err(failed)?
+        {
+            line["payload_base64"] = STANDARD.encode(&entry.payload).into();
+        }
+        Ok(line.to_string())
+    }
+}
+
+/// What an order would move, in a file that is only looked into.
+async fn would_move(store: &dyn QueueStore, order: &OrderReport) -> Result<Vec<u64>, Failure> {
+    let checked = order.check().map_err(Failure::Usage)?;
+    let mut moved = Vec::new();
+    let states = checked.act.states();
+    for state in states.iter().filter(|state| checked.filter.state.is_none_or(|wanted| wanted == **state)) {
+        let filter = fusebox::queue::Filter { state: Some(state), ..checked.filter.clone() };
+        let views = store.list(filter, checked.limit.saturating_sub(moved.len())).await.map_err(failed)?;
+        moved.extend(views.iter().map(|view| view.id.0));
+    }
+    Ok(moved)
+}
+
+fn refused(file: &Path, error: StoreError) -> Failure {
+    match error {
+        StoreError::Owned(_) => Failure::Run(format!(
+            "{}: another process has it and can change it; ask that one: leave --file out, or give its --admin address",
+            file.display()
+        )),
+        error => failed(error),
+    }
+}
+
+fn failed(error: StoreError) -> Failure {
+    Failure::Run(format!("failed to {error}"))
+}
+
+async fn get(at: SocketAddr, path: &str) -> Result<Value, Failure> {
+    ask(at, Method::GET, path, Vec::new()).await
+}
+
+async fn ask(at: SocketAddr, method: Method, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let request = Request::builder().method(method).uri(format!("http://{at}{path}"));
+    let request = request.header(CONTENT_TYPE, "application/json").body(Full::from(body));
+    let request = request.map_err(|error| Failure::Run(error.to_string()))?;
+    let unreachable = |why: String| {
+        Failure::Run(format!(
+            "cannot reach the admin interface of a proxy at {at}: {why}; give its --admin address, or the queue's --file"
+        ))
+    };
+    let response = client.request(request).await.map_err(|error| {
+        let mut why: &dyn std::error::Error = &error;
+        while let Some(cause) = why.source() {
+            why = cause;
+        }
+        unreachable(why.to_string())
+    })?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| unreachable(error.to_string()))?;
+    let answer: Value = serde_json::from_slice(&body.to_bytes())
+        .map_err(|_| unreachable(format!("it answered {status}, and not in JSON")))?;
+    match status.is_success() {
+        true => Ok(answer),
+        false => Err(Failure::Run(answer["detail"].as_str().unwrap_or("it was refused").into())),
+    }
+}
+
+fn part<T: DeserializeOwned>(answer: Value, name: &str) -> Result<T, Failure> {
+    read(answer.get(name).cloned().unwrap_or_default())
+}
+
+fn read<T: DeserializeOwned>(answer: impl Serialize) -> Result<T, Failure> {
+    let value = serde_json::to_value(answer).and_then(serde_json::from_value);
+    value.map_err(|error| Failure::Run(format!("the answer was not understood: {error}")))
+}
