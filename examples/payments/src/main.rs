@@ -9,6 +9,7 @@
 mod book;
 mod desk;
 mod policies;
+mod proof;
 mod provider;
 mod report;
 mod script;
@@ -26,12 +27,35 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 
 fn main() -> ExitCode {
-    match play() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let played = match arguments.first().map(String::as_str) {
+        None => play(),
+        Some("proof") => reconcile(&arguments[1..]),
+        Some(other) => {
+            Err(format!("understand {other:?}; accepted: nothing, or proof [RUNS [FIRST SEED]]").into())
+        }
+    };
+    match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: failed to {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// `proof [RUNS [FIRST SEED]]`
+#[tokio::main(flavor = "current_thread")]
+async fn reconcile(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let number = |at: usize, usual: u64| match arguments.get(at).map(|text| (text, text.parse())) {
+        None => Ok(usual),
+        Some((_, Ok(number))) => Ok(number),
+        Some((text, Err(_))) => Err(format!("understand {text:?}; accepted: a whole number")),
+    };
+    let (runs, first) = (number(0, 10)?, number(1, 1)?);
+    match proof::prove(first..first.saturating_add(runs)).await? {
+        true => Ok(()),
+        false => Err("reconcile the books with the providers".into()),
     }
 }
 
