@@ -185,7 +185,7 @@ impl Inner {
         let mut swept = Swept::default();
         type When = fn(&Record) -> Option<Timestamp>;
         let ended: When = |record| record.lease.map(|lease| lease.until);
-        let expired: When = |record| (record.state == State::Ready).then_some(record.expires_at);
+        let expired: When = |record| (record.state == State::Ready).then_some(record.gone_at());
         let delayed: When = |record| record.delayed_at.filter(|_| record.state == State::Ready);
         for (when, count) in
             [(ended, &mut swept.crashed), (expired, &mut swept.expired), (delayed, &mut swept.delayed)]

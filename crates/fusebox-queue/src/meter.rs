@@ -210,6 +210,7 @@ fn kind(settlement: &Settlement) -> usize {
         Settlement::Complete { .. } => 6,
         Settlement::Retry { counted: true, .. } => 8,
         Settlement::Retry { counted: false, .. } | Settlement::Release => 9,
+        Settlement::Expire => 11,
         Settlement::Bury { .. } => 10,
     }
 }

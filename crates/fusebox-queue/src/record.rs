@@ -10,6 +10,9 @@
 //!     └─ it ran out of time ─► Expired
 //! ```
 //!
+//! An item that ran out of time and may have been made is asked for during another day; it is Expired when the answer is that it was
+//! not, and Dead if there was none.
+//!
 //! Time is an argument, the store's own. Every store moves its items through these functions and in no other way, so what holds
 //! here holds in all of them:
 //!
@@ -23,6 +26,9 @@ use crate::notice::Events;
 use crate::store::{Settled, Settlement};
 use fusebox_core::Priority;
 use std::time::Duration;
+
+/// So long after it ran out of time, an item that may have been made is asked for.
+pub(crate) const LAST_QUESTIONS: Duration = Duration::from_secs(24 * 3_600);
 
 /// Where an item stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +81,20 @@ pub enum Death {
     Refused,
     /// An operator's decision.
     Buried,
+    /// It ran out of time, and nobody could find out whether it was made.
+    Unresolved,
 }
 
 impl Death {
     /// Every reason, with the name it has in stores and for operators.
-    pub const ALL: [(&'static str, Death); 6] = [
+    pub const ALL: [(&'static str, Death); 7] = [
         ("max_attempts", Death::MaxAttempts),
         ("crash_limit", Death::CrashLimit),
         ("window_passed", Death::WindowPassed),
         ("undecodable", Death::Undecodable),
         ("refused", Death::Refused),
         ("buried", Death::Buried),
+        ("unresolved", Death::Unresolved),
     ];
 
     /// The name it has in stores and for operators.
@@ -177,9 +186,15 @@ impl Record {
         }
     }
 
-    /// Whether it may be leased.
+    /// Whether it may be leased. One that may have been made is asked for a while longer than it is sent: that it ran out of time is
+    /// said only of what was not made.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.state == State::Ready && self.due_at <= now && now < self.expires_at
+        self.state == State::Ready && self.due_at <= now && now < self.gone_at()
+    }
+
+    /// When it has run out of time, to be sent or at least to be asked for.
+    pub(crate) fn gone_at(&self) -> Timestamp {
+        if self.needs_check { self.expires_at.after(LAST_QUESTIONS) } else { self.expires_at }
     }
 
     /// Leases it; whether it was due.
@@ -240,6 +255,10 @@ impl Record {
                 self.reason = Some(reason);
                 self.again(now.after(delay), now);
             }
+            Settlement::Expire => {
+                self.give_attempt_back();
+                self.end(State::Expired, now);
+            }
             Settlement::Bury { death, reason } => {
                 self.reason = Some(reason);
                 self.end(State::Dead(death), now);
@@ -255,8 +274,8 @@ impl Record {
                 self.crashed(now);
                 true
             }
-            (State::Ready, _) if self.expires_at <= now => {
-                self.end(State::Expired, now);
+            (State::Ready, _) if self.gone_at() <= now => {
+                self.run_out(now);
                 true
             }
             (State::Ready, _) if self.delayed_at.is_some_and(|at| at <= now) => {
@@ -339,10 +358,19 @@ impl Record {
         if self.attempts >= self.max_attempts {
             return self.end(State::Dead(Death::MaxAttempts), now);
         }
-        if now >= self.expires_at {
-            return self.end(State::Expired, now);
+        if now >= self.gone_at() {
+            return self.run_out(now);
         }
         (self.state, self.lease, self.due_at) = (State::Ready, None, due_at);
+    }
+
+    fn run_out(&mut self, now: Timestamp) {
+        if self.needs_check {
+            self.reason = Some("it ran out of time, and nobody could find out whether it was made".into());
+            self.end(State::Dead(Death::Unresolved), now);
+        } else {
+            self.end(State::Expired, now);
+        }
     }
 
     fn end(&mut self, state: State, now: Timestamp) {
@@ -444,7 +472,25 @@ mod tests {
         let mut record = item();
         record.lease(1, at(200), at(99));
         record.settle(1, failed(0), at(150));
-        assert_eq!(record.state, State::Expired);
+        assert_eq!(record.state, State::Ready, "it may have been made: it is asked for");
+    }
+
+    #[test]
+    fn what_runs_out_of_time_is_expired_only_if_it_was_surely_not_made() {
+        let day = LAST_QUESTIONS.as_secs();
+        let mut never = item();
+        assert!(never.sweep(at(100)));
+        assert_eq!(never.state, State::Expired);
+        let mut unsure = item();
+        unsure.lease(1, at(30), at(0));
+        unsure.settle(1, failed(0), at(1));
+        assert!(!unsure.sweep(at(100)) && unsure.is_due(at(100 + day - 1)), "it can be asked for");
+        let mut found_missing = unsure.clone();
+        found_missing.lease(2, at(200), at(150));
+        assert_eq!(found_missing.settle(2, Settlement::Expire, at(151)), Settled::Applied);
+        assert_eq!((found_missing.state, found_missing.attempts), (State::Expired, 1));
+        assert!(unsure.sweep(at(100 + day)));
+        assert_eq!(unsure.state, State::Dead(Death::Unresolved));
     }
 
     #[test]

@@ -142,6 +142,8 @@ pub enum Settlement {
     },
     /// It never left: the attempt is given back, and the item keeps its place.
     Release,
+    /// It ran out of time, and was surely not made.
+    Expire,
     /// It is not to be made again.
     Bury {
         /// Why.

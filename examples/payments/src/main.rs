@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         None => play(),
         Some("proof") => reconcile(&arguments[1..]),
         Some(other) => {
-            Err(format!("understand {other:?}; accepted: nothing, or proof [RUNS [FIRST SEED]]").into())
+            Err(format!("understand {other:?}; accepted: nothing, or proof [RUNS [FIRST SEED [PAYMENTS]]]")
+                .into())
         }
     };
     match played {
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `proof [RUNS [FIRST SEED]]`
+/// `proof [RUNS [FIRST SEED [PAYMENTS]]]`
 #[tokio::main(flavor = "current_thread")]
 async fn reconcile(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let number = |at: usize, usual: u64| match arguments.get(at).map(|text| (text, text.parse())) {
@@ -52,8 +53,8 @@ async fn reconcile(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         Some((_, Ok(number))) => Ok(number),
         Some((text, Err(_))) => Err(format!("understand {text:?}; accepted: a whole number")),
     };
-    let (runs, first) = (number(0, 10)?, number(1, 1)?);
-    match proof::prove(first..first.saturating_add(runs)).await? {
+    let (runs, first, payments) = (number(0, 10)?, number(1, 1)?, number(2, proof::PAYMENTS)?);
+    match proof::prove(first..first.saturating_add(runs), payments).await? {
         true => Ok(()),
         false => Err("reconcile the books with the providers".into()),
     }

@@ -101,13 +101,15 @@ impl Rules {
                 death: Death::WindowPassed,
                 reason: "the provider may have forgotten its key; sending it again could do it twice".into(),
             }),
-            Checked::NotFound => self.send(item, now),
+            // Too late to be sent, and surely not made.
+            Checked::NotFound if self.is_too_late(item, now) => Next::Settle(Settlement::Expire),
+            Checked::NotFound => Next::Send,
         }
     }
 
     /// Sends it, unless it would end after it expires.
     fn send(&self, item: &Leased, now: Timestamp) -> Next {
-        match now.after(self.call_timeout) > item.view.record.expires_at {
+        match self.is_too_late(item, now) {
             true => Next::Settle(Settlement::Retry {
                 delay: item.view.record.expires_at.since(now),
                 reason: "it would end after it expires".into(),
@@ -115,6 +117,11 @@ impl Rules {
             }),
             false => Next::Send,
         }
+    }
+
+    /// Whether a call made now could end after its item expires.
+    fn is_too_late(&self, item: &Leased, now: Timestamp) -> bool {
+        now.after(self.call_timeout) > item.view.record.expires_at
     }
 
     /// Whether the provider still knows what it has seen of this item.

@@ -5,7 +5,7 @@ use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
 use crate::item::{Entry, ItemId, Limits, NewItem, Token, View};
 use crate::notice;
-use crate::record::{Record, State};
+use crate::record::{LAST_QUESTIONS, Record, State};
 use crate::store::{Cancelled, Enqueued, Filter, LeaseRequest, Leased, Settled, Settlement, Swept};
 use crate::tally::Stats;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -292,10 +292,12 @@ impl Desk {
             }
             let due = format!(
                 "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND class = ?2 \
-                 AND due_at <= ?3 AND expires_at > ?3 ORDER BY due_at, id LIMIT ?4"
+                 AND due_at <= ?3 AND expires_at > CASE WHEN needs_check THEN ?5 ELSE ?3 END \
+                 ORDER BY due_at, id LIMIT ?4"
             );
             let read = |row: &Row<'_>| Ok((view(row)?, row.get(REST)?, row.get(REST + 1)?));
-            let due = self.all(&due, params![request.queue, class, millis(now), room], read)?;
+            let due =
+                self.all(&due, params![request.queue, class, millis(now), room, asked_since(now)], read)?;
             for (mut view, payload, format) in due {
                 let number = self.next_lease();
                 let before = view.record.clone();
@@ -343,11 +345,12 @@ impl Desk {
     pub(super) fn sweep(&mut self, limit: usize) -> Done<Swept> {
         let (now, mut swept) = (self.clock.now(), Swept::default());
         for rest in [
-            "WHERE state = 1 AND lease_until <= ?1 ORDER BY lease_until, id LIMIT ?2",
-            "WHERE state = 0 AND expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2",
-            "WHERE state = 0 AND delayed_at <= ?1 ORDER BY delayed_at, id LIMIT ?2",
+            "WHERE state = 1 AND lease_until <= ?1 AND ?3 NOTNULL ORDER BY lease_until, id LIMIT ?2",
+            "WHERE state = 0 AND expires_at <= ?1 AND (expires_at <= ?3 OR NOT needs_check) \
+             ORDER BY expires_at + (?1 - ?3) * needs_check, id LIMIT ?2",
+            "WHERE state = 0 AND delayed_at <= ?1 AND ?3 NOTNULL ORDER BY delayed_at, id LIMIT ?2",
         ] {
-            for mut item in self.select(rest, params![millis(now), limit])? {
+            for mut item in self.select(rest, params![millis(now), limit, asked_since(now)])? {
                 let before = item.record.clone();
                 if !item.record.sweep(now) {
                     continue;
@@ -355,8 +358,8 @@ impl Desk {
                 self.save(&item, &before)?;
                 match item.record.state {
                     _ if before.state == State::Leased => swept.crashed += 1,
-                    State::Expired => swept.expired += 1,
-                    _ => swept.delayed += 1,
+                    State::Ready => swept.delayed += 1,
+                    _ => swept.expired += 1,
                 }
                 swept.died += u64::from(matches!(item.record.state, State::Dead(_)));
             }
@@ -429,4 +432,9 @@ impl Desk {
         stats.oldest_created_at = oldest.map(|at| Timestamp(at.cast_unsigned()));
         Ok(stats)
     }
+}
+
+/// What expired before then is not even asked for any more.
+fn asked_since(now: Timestamp) -> i64 {
+    millis(now) - i64::try_from(LAST_QUESTIONS.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,8 +2,8 @@
 
 use crate::{Make, done, failed, item, on_every_store, secs};
 use fusebox_core::Priority;
-use fusebox_queue::record::State;
-use fusebox_queue::{LeaseRequest, Limits, NewItem, Settled};
+use fusebox_queue::record::{Death, State};
+use fusebox_queue::{LeaseRequest, Limits, NewItem, Settled, Settlement};
 use futures_executor::block_on;
 
 on_every_store!(
@@ -12,6 +12,7 @@ on_every_store!(
     what_is_not_due_is_not_leased,
     what_runs_out_of_time_is_expired_and_not_sent,
     what_runs_out_of_time_in_flight_and_succeeds_is_done,
+    what_runs_out_of_time_and_may_have_been_made_is_asked_for_before_it_is_expired,
     a_paused_queue_takes_items_and_leases_none,
 );
 
@@ -77,4 +78,22 @@ fn a_paused_queue_takes_items_and_leases_none(make: Make) {
     assert!(stand.lease(1).is_empty() && stand.stats().paused);
     stand.pause(false);
     assert_eq!((stand.lease(1).len(), stand.stats().paused), (1, false));
+}
+
+fn what_runs_out_of_time_and_may_have_been_made_is_asked_for_before_it_is_expired(make: Make) {
+    let stand = make(Limits::default());
+    let unsure = |key| NewItem { expires_in: secs(60), needs_check: true, ..item(key) };
+    stand.put([unsure("made"), unsure("not made"), unsure("nobody says")]);
+    stand.clock.pass(secs(3_600));
+    assert_eq!(stand.sweep().expired, 0);
+    let [made, missing, silent] = &stand.lease(9)[..] else { panic!("all of them can be asked for") };
+    stand.settle(made, done());
+    assert_eq!(stand.settle(missing, Settlement::Expire), Settled::Applied);
+    stand.settle(silent, failed(false));
+    assert_eq!(stand.find("made").record.state, State::Done);
+    assert_eq!(stand.find("not made").record.state, State::Expired);
+    stand.clock.pass(secs(24 * 3_600));
+    assert_eq!((stand.lease(9).len(), stand.sweep().expired), (0, 1));
+    assert_eq!(stand.find("nobody says").record.state, State::Dead(Death::Unresolved));
+    assert_eq!((stand.stats().live(), stand.stats().dead()), (0, 1));
 }

@@ -28,7 +28,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// Payments.
+/// Payments in a run, when nothing else is said.
 pub(crate) const PAYMENTS: u64 = 10_000;
 /// From the first to the last of them.
 const DAY: u64 = 75 * 60;
@@ -45,6 +45,7 @@ const START: Timestamp = Timestamp(1_700_000_000_000);
 /// The world of one run.
 struct World {
     seed: u64,
+    payments: u64,
     dice: SharedRng,
     hand: ManualClock,
     time: StoreClock,
@@ -55,7 +56,7 @@ struct World {
 }
 
 /// Runs the proof with each seed, and prints a table for each; whether all of them reconcile.
-pub(crate) async fn prove(seeds: impl Iterator<Item = u64>) -> Result<bool, Box<dyn Failed>> {
+pub(crate) async fn prove(seeds: impl Iterator<Item = u64>, payments: u64) -> Result<bool, Box<dyn Failed>> {
     let mut summary = Table::new([
         "seed",
         "paid live",
@@ -73,7 +74,7 @@ pub(crate) async fn prove(seeds: impl Iterator<Item = u64>) -> Result<bool, Box<
     let mut all_good = true;
     for seed in seeds {
         let folder = tempfile::tempdir()?;
-        let world = World::new(seed)?;
+        let world = World::new(seed, payments)?;
         let row = world.play(&folder.path().join("payments.queue")).await?;
         println!("seed {seed}: {row}");
         all_good &= row.is_good();
@@ -81,20 +82,21 @@ pub(crate) async fn prove(seeds: impl Iterator<Item = u64>) -> Result<bool, Box<
     }
     println!("\n{summary}");
     println!(
-        "  {PAYMENTS} payments in each run, through an outage of an hour. \"twice\" are charges beyond one for a payment, \"lost\" are\n  \
+        "  {payments} payments in each run, through an outage of an hour. \"twice\" are charges beyond one for a payment, \"lost\" are\n  \
          payments that ended neither charged nor visibly dead or expired, and cents that the books and the providers count differently."
     );
     Ok(all_good)
 }
 
 impl World {
-    fn new(seed: u64) -> Result<Self, Box<dyn Failed>> {
+    fn new(seed: u64, payments: u64) -> Result<Self, Box<dyn Failed>> {
         let mut rng = Rng::seeded(seed);
         let (clock, hand) = Clock::manual();
         hand.advance(Duration::from_secs(1_000));
         let fuse = |name: &str| Fuse::builder(name).breaker(Config::default()).clock(clock.clone()).build();
         Ok(World {
             seed,
+            payments,
             hand,
             time: StoreClock::manual(START),
             banks: [Bank::new("north", rng.fork()), Bank::new("south", rng.fork())],
@@ -147,7 +149,7 @@ impl World {
         let mut next = 0;
         loop {
             // As many as have come by now, all at once: their writes share a sync.
-            let due = (PAYMENTS * self.second().min(DAY)) / DAY;
+            let due = (self.payments * self.second().min(DAY)) / DAY;
             let coming: Vec<_> = (next..due).map(|n| self.pay(&deferrer, n)).collect();
             for paid in futures_util::future::join_all(coming).await {
                 self.books.told(paid);
@@ -162,7 +164,7 @@ impl World {
                 replay = self.replay(&deferrer);
             }
             let waiting = deferrer.store().stats("payments").await?.live();
-            if next == PAYMENTS && waiting == 0 {
+            if next == self.payments && waiting == 0 {
                 break;
             }
             if self.second() > LONGEST {
@@ -281,7 +283,7 @@ impl Row {
             crashes: world.crashes,
             cents: taken,
             twice,
-            lost: settled.iter().filter(unpaid).count() + (PAYMENTS as usize).abs_diff(settled.len()),
+            lost: settled.iter().filter(unpaid).count() + (world.payments as usize).abs_diff(settled.len()),
             differs: taken.abs_diff(books.owed()),
             refunds,
         }
