@@ -23,6 +23,8 @@
 //! There is no queue here: `fallback::Kind::Queue` is the name of the place where durable deferred calls will stand, as an
 //! item like the others.
 
+#[cfg(feature = "second-level")]
+mod behind;
 mod cause;
 mod items;
 mod list;
