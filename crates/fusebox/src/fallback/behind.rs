@@ -9,8 +9,10 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+type Look<V> = Pin<Box<dyn Future<Output = Option<Kept<V>>> + Send>>;
+
 /// A look that is under way.
-pub(super) struct Behind<V>(Option<Pin<Box<dyn Future<Output = Option<Kept<V>>> + Send>>>);
+pub(super) struct Behind<V>(Option<Look<V>>);
 
 impl<V> Default for Behind<V> {
     fn default() -> Self {
