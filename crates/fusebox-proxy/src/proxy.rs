@@ -1,10 +1,12 @@
 //! The proxy as a whole: started, running, stopped.
 
 use crate::admin;
+use crate::backing::Backing;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
 use crate::health;
 use crate::journal::{Journal, Sink};
+use crate::kept::Larder;
 use crate::routes::Routes;
 use crate::worker::{self, Shared};
 use fusebox::{Clock, Registry};
@@ -41,6 +43,7 @@ pub struct Proxy {
     admin_address: Option<SocketAddr>,
     registry: Registry,
     journal: Journal,
+    larders: Vec<Arc<Larder>>,
     stopper: Stopper,
     workers: Vec<Thread>,
     admin: Option<Thread>,
@@ -105,7 +108,8 @@ impl Proxy {
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
         let operators = Admin::new(registry.clone());
-        let mut routes = Routes::new(&plan, &registry);
+        let mut routes = Routes::new(&plan, &Backing::new(&registry, &journal));
+        let larders = routes.larders();
         let wards = std::mem::take(&mut routes.wards);
         let routes = Arc::new(routes);
         let operators = operators.with(routes.subjects());
@@ -124,6 +128,7 @@ impl Proxy {
             admin_address,
             registry: registry.clone(),
             journal,
+            larders,
             stopper,
             workers: Vec::new(),
             admin: None,
@@ -178,6 +183,7 @@ impl Proxy {
         for worker in std::mem::take(&mut self.workers) {
             cut_off += join(worker)?;
         }
+        self.larders.iter().for_each(|larder| larder.flush());
         self.admin_stopper = None;
         self.admin.take().map(join).transpose()?;
         self.journal.flush();

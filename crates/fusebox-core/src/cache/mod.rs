@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn an_entry_from_elsewhere_goes_on_from_the_age_it_came_with() {
         let terms = Terms::new(Duration::from_secs(60), Duration::from_secs(3_600));
-        let judged = |aged, secs| terms.judge_aged(Duration::from_secs(aged), Time::ZERO, Time::from_secs(secs));
+        let judged =
+            |aged, secs| terms.judge_aged(Duration::from_secs(aged), Time::ZERO, Time::from_secs(secs));
         assert_eq!(judged(50, 9), Judgement::Fresh);
         assert_eq!(judged(50, 10), Judgement::Stale { age: Duration::from_secs(60) });
         assert_eq!(judged(3_659, 1), Judgement::Expired);

@@ -221,11 +221,15 @@ pub const ITEM: Keys = Keys {
     ..keys("service.fallback.list", &["cached", "service", "region", "status", "headers", "body"])
 };
 /// `cached = { .. }`
-pub const CACHED: Keys =
-    keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
+pub const CACHED: Keys = keys(
+    "service.fallback.cached",
+    &["fresh", "stale", "max_bytes", "max_body", "scope", "redis", "persist"],
+);
+/// `redis = { .. }`
+pub const CACHE_REDIS: Keys = keys("service.fallback.cached.redis", &["url", "timeout", "prefix"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 36] = [
+pub const ALL: [&Keys; 37] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -261,6 +265,7 @@ pub const ALL: [&Keys; 36] = [
     &CALL_TIMEOUT,
     &FALLBACK,
     &CACHED,
+    &CACHE_REDIS,
     &ROUTE,
 ];
 

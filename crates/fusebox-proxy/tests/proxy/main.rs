@@ -16,6 +16,7 @@ mod operators;
 mod policies;
 mod retries;
 mod scopes;
+mod second_levels;
 mod shutdown;
 mod smuggling;
 mod start;

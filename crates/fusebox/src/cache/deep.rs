@@ -68,8 +68,13 @@ where
         !self.0.tiers.is_empty()
     }
 
-    /// In the second levels alone.
-    pub(crate) async fn look_behind(&self, key: &Key<K, S>) -> Option<Kept<V>>
+    /// In the second levels alone, for who has seen what is kept here and has no use for it. What is found is kept here
+    /// unless there is a younger one.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`look_further`](Self::look_further).
+    pub async fn look_behind(&self, key: &Key<K, S>) -> Option<Kept<V>>
     where
         K: Clone,
         S: Clone,
@@ -101,9 +106,12 @@ where
             && bytes <= self.0.settings.max_entry_bytes()
         {
             entry.weight = u32::try_from(bytes).unwrap_or(u32::MAX);
-            let entry = Arc::new(entry);
+            let (entry, now) = (Arc::new(entry), self.0.clock.now());
             // Somebody may have kept a live answer meanwhile.
-            let kept = self.0.store.entry(key.clone()).or_insert(entry.clone());
+            let kept = self.0.store.entry(key.clone()).and_upsert_with(|old| match old {
+                Some(old) if old.value().age_at(now) < entry.age_at(now) => old.into_value(),
+                _ => entry.clone(),
+            });
             if self.epochs() != before {
                 // It was to be forgotten meanwhile, or something else was.
                 if Arc::ptr_eq(kept.value(), &entry) {

@@ -44,9 +44,7 @@ pub use file::CacheFile;
 pub use fusebox_core::cache::{Candidate, Config, NotKept, Settings, Snapshot};
 pub use key::{Key, Scope};
 #[cfg(feature = "second-level")]
-pub use second::{
-    Codec, Encoded, LONGEST, Level, LevelBuilder, LevelError, Place, SecondLevel, Work, Write,
-};
+pub use second::{Codec, Encoded, LONGEST, Level, LevelBuilder, LevelError, Place, SecondLevel, Work, Write};
 
 use crate::clock::Clock;
 use builder::{Judge, Weigh};

@@ -113,7 +113,9 @@ async fn a_file_that_another_process_has_locked_is_missed_and_used_when_it_is_fr
     let path = folder.path().join("cache.db");
     one_kept(&path);
     let holder = Connection::open(&path).expect("a database");
-    holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE cache SET size = size").expect("free");
+    holder
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE cache SET size = size")
+        .expect("free");
     let (clock, hand) = Clock::manual();
     let circuit = crate::circuit(&clock);
     let (after, ..) = behind(file_at(&path).time_of_day(|| day(1)).circuit(circuit.clone()));

@@ -20,8 +20,14 @@ async fn what_is_no_entry_is_a_miss_and_is_counted_and_no_fault_of_the_server() 
     *flipped.last_mut().expect("bytes") ^= 1;
     let circuit = fusebox::CircuitBreaker::new("l2");
     let (there, ..) = behind(redis_at(&server).circuit(circuit.clone()));
-    let garbage: [&[u8]; 6] =
-        [b"x", b"no entry, but long enough to be one, if it only were", &good[..good.len() - 1], &good[..20], &other_version, &flipped];
+    let garbage: [&[u8]; 6] = [
+        b"x",
+        b"no entry, but long enough to be one, if it only were",
+        &good[..good.len() - 1],
+        &good[..20],
+        &other_version,
+        &flipped,
+    ];
     for (number, bytes) in garbage.iter().enumerate() {
         server.ask(&[b"SET", key.as_bytes(), bytes]);
         assert_eq!(there.look_further(&front()).await, None, "{number}");
@@ -61,8 +67,12 @@ async fn code_that_panics_costs_its_own_entry_and_nothing_else() {
     let codec = || {
         Encoded::new(
             |id: &u32| id.to_be_bytes().to_vec(),
-            |page: &String| if page == "bad" { panic!("on purpose") } else { Some(page.clone().into_bytes()) },
-            |bytes| if bytes == b"worse" { panic!("on purpose") } else { String::from_utf8(bytes.to_vec()).ok() },
+            |page: &String| {
+                if page == "bad" { panic!("on purpose") } else { Some(page.clone().into_bytes()) }
+            },
+            |bytes| {
+                if bytes == b"worse" { panic!("on purpose") } else { String::from_utf8(bytes.to_vec()).ok() }
+            },
         )
     };
     let new = || {

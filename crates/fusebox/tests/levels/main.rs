@@ -7,7 +7,7 @@ mod server;
 mod trouble;
 
 use fusebox::cache::{
-    Cache, CacheBuilder, Codec, Encoded, Key, Kept, Level, LevelBuilder, Redis, RedisAddress,
+    Cache, CacheBuilder, Codec, Encoded, Kept, Key, Level, LevelBuilder, Redis, RedisAddress,
 };
 use fusebox::outcome::Source;
 use fusebox::{Answer, CircuitBreaker, Clock, Error, Fallbacks, Fuse, ManualClock};

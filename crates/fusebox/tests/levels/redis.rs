@@ -24,7 +24,11 @@ async fn another_process_serves_what_this_one_kept_at_its_age() {
     assert_eq!(there.look(&front()), stale("one", 100), "it is kept here now, and grows older here");
     hand.advance(FRESH + STALE - Duration::from_secs(100));
     assert_eq!(there.look(&front()), None);
-    assert_eq!(there.look_further(&front()).await, stale("one", 90), "by the clock of the wall it is younger");
+    assert_eq!(
+        there.look_further(&front()).await,
+        stale("one", 90),
+        "by the clock of the wall it is younger"
+    );
 }
 
 #[test]

@@ -34,7 +34,10 @@ async fn a_redis_that_hangs_costs_its_timeout_until_its_circuit_opens_and_nothin
     }
     assert_eq!(seen(&circuit), (5, 0), "not one of them was made, or had to be refused");
     let said = lines.all();
-    assert_eq!(said, ["cache-redis: failed to have an answer of the second level within 30ms; goes on without it"]);
+    assert_eq!(
+        said,
+        ["cache-redis: failed to have an answer of the second level within 30ms; goes on without it"]
+    );
     server.wakes();
     hand.advance(Duration::from_secs(60));
     here.store(front(), "back".into()).expect("kept");

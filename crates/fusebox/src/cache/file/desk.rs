@@ -29,7 +29,9 @@ impl Desk {
     pub(super) fn get(&self, place: &Place, most: usize) -> rusqlite::Result<Option<Vec<u8>>> {
         let sql = "SELECT bytes FROM cache WHERE entry = ?1 AND size <= ?2";
         let mut select = self.connection.prepare_cached(sql)?;
-        select.query_row(params![place.entry, i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0)).optional()
+        select
+            .query_row(params![place.entry, i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))
+            .optional()
     }
 
     /// Does all of these or none.
@@ -52,7 +54,9 @@ impl Desk {
                     transaction.prepare_cached("DELETE FROM cache WHERE grp = ?1")?.execute([group])?;
                 }
                 Write::Forget(place) => {
-                    transaction.prepare_cached("DELETE FROM cache WHERE entry = ?1")?.execute([&place.entry])?;
+                    transaction
+                        .prepare_cached("DELETE FROM cache WHERE entry = ?1")?
+                        .execute([&place.entry])?;
                 }
             }
         }
@@ -80,7 +84,9 @@ impl Desk {
     }
 
     fn count(&self) -> rusqlite::Result<u64> {
-        let sum = self.connection.query_row("SELECT COALESCE(SUM(size), 0) FROM cache", (), |row| row.get::<_, i64>(0))?;
+        let sum = self
+            .connection
+            .query_row("SELECT COALESCE(SUM(size), 0) FROM cache", (), |row| row.get::<_, i64>(0))?;
         Ok(sum.max(0).cast_unsigned())
     }
 }

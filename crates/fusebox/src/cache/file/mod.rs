@@ -17,7 +17,8 @@ use tokio::sync::oneshot;
 /// What may wait for the file. A level asks for no more at once.
 const WAITING: usize = 2_048;
 
-/// Entries in a file: a SQLite database of its own.
+/// Entries in a file: a SQLite database of its own. A cheap handle: clones share the thread.
+#[derive(Clone)]
 pub struct CacheFile {
     path: PathBuf,
     orders: SyncSender<Order>,

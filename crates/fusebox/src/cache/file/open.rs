@@ -63,9 +63,8 @@ fn is_ours(header: &[u8; 100]) -> bool {
 }
 
 fn set_up(path: &Path, is_new: bool, max_bytes: u64) -> rusqlite::Result<Desk> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     if is_new {
@@ -81,7 +80,9 @@ fn set_up(path: &Path, is_new: bool, max_bytes: u64) -> rusqlite::Result<Desk> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {
         let drop = "DROP TABLE IF EXISTS cache;";
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {drop} {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT"))?;
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {drop} {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT"
+        ))?;
     }
     let said: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     if said != "ok" {
@@ -96,10 +97,8 @@ fn corrupt() -> Error {
 
 /// What an error means; the file is set aside if it is corrupt, and ours.
 pub(super) fn fault(path: &Path, error: &Error) -> LevelError {
-    let is_corrupt = matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    );
+    let is_corrupt =
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
     let ours = || header(path).ok().flatten().is_some_and(|header| is_ours(&header));
     let shown = path.display();
     if !(is_corrupt && ours()) {

@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_being_repeated() {
-        for url in ["", "http://ann:s3cret@a", "redis://", "redis://a:s3cret", "rediss://ann:s3cret@a", "s3cret"] {
+        for url in
+            ["", "http://ann:s3cret@a", "redis://", "redis://a:s3cret", "rediss://ann:s3cret@a", "s3cret"]
+        {
             let error = url.parse::<RedisAddress>().expect_err(url);
             assert!(!error.contains("s3cret"), "{error}");
         }

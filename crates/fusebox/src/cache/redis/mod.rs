@@ -8,7 +8,7 @@ mod address;
 
 pub use address::RedisAddress;
 
-use super::second::{LONGEST, LevelError, Place, SecondLevel, Work, Write};
+use super::second::{LONGEST, LevelError, Place, SecondLevel, Work, Write, record};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisError};
 use std::collections::HashMap;
@@ -111,7 +111,8 @@ impl Redis {
         Ok(match bytes.split_first_chunk() {
             None if bytes.is_empty() => None,
             None => Some(bytes),
-            Some((written, entry)) => (token == *written).then(|| entry.to_vec()),
+            // What begins like no entry is for the reader to refuse, whatever its token.
+            Some((written, entry)) => (token == *written || !record::is_one(entry)).then(|| entry.to_vec()),
         })
     }
 
@@ -123,7 +124,12 @@ impl Redis {
                 Write::Put { place, bytes, keep_for } => {
                     let token = place.group.as_ref().and_then(|group| tokens.get(group)).copied();
                     let value = [token.unwrap_or_default().as_slice(), &bytes].concat();
-                    pipe.cmd("SET").arg(self.entry(&place)).arg(value).arg("PX").arg(millis(keep_for)).ignore();
+                    pipe.cmd("SET")
+                        .arg(self.entry(&place))
+                        .arg(value)
+                        .arg("PX")
+                        .arg(millis(keep_for))
+                        .ignore();
                 }
                 Write::Forget(Place { group: Some(group), .. }) => {
                     let halves = [random.hash_one((number, 0)), random.hash_one((number, 1))];
@@ -188,7 +194,11 @@ fn is_spoken(error: &RedisError) -> bool {
 }
 
 fn told(error: &RedisError) -> LevelError {
-    if is_spoken(error) { LevelError::Failed(error.to_string()) } else { LevelError::Unavailable(error.to_string()) }
+    if is_spoken(error) {
+        LevelError::Failed(error.to_string())
+    } else {
+        LevelError::Unavailable(error.to_string())
+    }
 }
 
 impl SecondLevel for Redis {

@@ -12,7 +12,7 @@
 mod codec;
 mod doomed;
 mod level;
-mod record;
+pub(super) mod record;
 mod runtime;
 mod tier;
 pub(super) mod wall;

@@ -28,6 +28,12 @@ pub(super) struct Record<'a> {
     pub(super) age: Duration,
 }
 
+/// Whether it begins as an entry does, of whatever version.
+#[cfg(feature = "redis")]
+pub(in crate::cache) fn is_one(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC[..3])
+}
+
 /// Writes an entry that was stored at this time of day.
 pub(super) fn write(key: &[u8], value: &[u8], terms: Terms, stored_at: Duration) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(AROUND + key.len() + value.len());
@@ -43,13 +49,10 @@ pub(super) fn write(key: &[u8], value: &[u8], terms: Terms, stored_at: Duration)
 }
 
 /// Reads the entry of `key`; `None` when it is another key's.
-pub(super) fn read<'a>(
-    bytes: &'a [u8],
-    key: &[u8],
-    now: Duration,
-) -> Result<Option<Record<'a>>, LevelError> {
+pub(super) fn read<'a>(bytes: &'a [u8], key: &[u8], now: Duration) -> Result<Option<Record<'a>>, LevelError> {
     let (told, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(LevelError::Garbled)?;
-    if !told.starts_with(MAGIC) || told.len() < HEAD || crc32fast::hash(told) != u32::from_be_bytes(*checksum) {
+    if !told.starts_with(MAGIC) || told.len() < HEAD || crc32fast::hash(told) != u32::from_be_bytes(*checksum)
+    {
         return Err(LevelError::Garbled);
     }
     let (head, rest) = told.split_at(HEAD);
@@ -64,11 +67,8 @@ pub(super) fn read<'a>(
     if stored_at > now.saturating_add(AHEAD) {
         return Err(LevelError::Garbled);
     }
-    let record = Record {
-        value,
-        terms: Terms::new(fresh_for, stale_for),
-        age: now.saturating_sub(stored_at),
-    };
+    let record =
+        Record { value, terms: Terms::new(fresh_for, stale_for), age: now.saturating_sub(stored_at) };
     Ok((found == key).then_some(record))
 }
 

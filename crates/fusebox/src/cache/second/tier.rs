@@ -71,8 +71,14 @@ where
     }
 
     /// Writes in the background what `value` says, unless too much waits already.
-    pub(in crate::cache) fn put<A>(&self, key: &Key<K, S>, value: Arc<A>, of: fn(&A) -> &V, terms: Terms, bytes: u64)
-    where
+    pub(in crate::cache) fn put<A>(
+        &self,
+        key: &Key<K, S>,
+        value: Arc<A>,
+        of: fn(&A) -> &V,
+        terms: Terms,
+        bytes: u64,
+    ) where
         A: Send + Sync + 'static,
     {
         if !self.level.takes(bytes) {

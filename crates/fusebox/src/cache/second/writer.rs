@@ -30,7 +30,10 @@ pub(super) struct Entry {
 
 /// Something to do.
 pub(super) enum Job {
-    Put { make: Make, bytes: u64 },
+    Put {
+        make: Make,
+        bytes: u64,
+    },
     Forget(Place),
     /// Everything before it is done, or was tried, when this is answered.
     Flush(SyncSender<()>),
