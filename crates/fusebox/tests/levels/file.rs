@@ -39,6 +39,12 @@ async fn a_process_that_is_started_anew_serves_what_it_kept_before_at_its_age() 
         .and_then(|file| file.pragma_query_value(None, "journal_mode", |row| row.get(0)))
         .expect("a database");
     assert_eq!(journal, "wal");
+    #[cfg(unix)]
+    for end in ["", "-wal"] {
+        use std::os::unix::fs::PermissionsExt;
+        let file = fs::metadata(path.with_file_name(format!("cache.db{end}"))).expect("it is there");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "callers' answers are in it");
+    }
 }
 
 #[tokio::test]
@@ -126,6 +132,32 @@ async fn a_file_that_another_process_has_locked_is_missed_and_used_when_it_is_fr
     drop(holder);
     hand.advance(Duration::from_secs(60));
     assert_eq!(after.look_further(&front()).await, cached("one"));
+}
+
+#[tokio::test]
+async fn what_could_not_be_forgotten_is_owed_once_however_often_it_was_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cache.db");
+    one_kept(&path);
+    let (after, ..) = behind(file_at(&path).time_of_day(|| day(1)));
+    let holder = Connection::open(&path).expect("a database");
+    holder.execute_batch("BEGIN IMMEDIATE").expect("free");
+    for _ in 0..5 {
+        after.forget(&front());
+        after.flush();
+    }
+    drop(holder);
+    crate::eventually("it to be forgotten", || {
+        let file = Connection::open(&path).expect("a database");
+        file.query_row("SELECT COUNT(*) FROM cache", (), |row| row.get::<_, i64>(0)) == Ok(0)
+    });
+    after.store(front(), "two".into()).expect("kept");
+    after.flush();
+    let (last, ..) = behind(file_at(&path));
+    assert_eq!(last.look_further(&front()).await, cached("two"));
+    after.forget(&Key::shared(2));
+    after.flush();
+    assert_eq!(last.look_behind(&front()).await, cached("two"), "nothing of it is owed any more");
 }
 
 #[tokio::test]

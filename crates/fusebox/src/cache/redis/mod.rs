@@ -97,7 +97,7 @@ impl Redis {
         // One byte too many is enough to see that it is too long.
         pipe.cmd("GETRANGE").arg(self.entry(place)).arg(0).arg(most + size_of::<Token>());
         if let Some(group) = &place.group {
-            pipe.cmd("GET").arg(self.group(group));
+            pipe.cmd("GETRANGE").arg(self.group(group)).arg(0).arg(size_of::<Token>() - 1);
         }
         let answer: Result<Vec<Option<Vec<u8>>>, _> = self.ask(&pipe).await;
         let mut answer = match answer {
@@ -159,7 +159,7 @@ impl Redis {
         }
         let mut pipe = redis::pipe();
         for group in &groups {
-            pipe.cmd("GET").arg(self.group(group));
+            pipe.cmd("GETRANGE").arg(self.group(group)).arg(0).arg(size_of::<Token>() - 1);
         }
         let found: Vec<Option<Vec<u8>>> = self.ask(&pipe).await?;
         Ok(groups.into_iter().zip(found.into_iter().map(token)).collect())

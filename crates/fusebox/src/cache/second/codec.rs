@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn no_two_callers_and_keys_have_the_same_bytes() {
         let codec = Encoded::new(|key: &&str| key.as_bytes().to_vec(), |_: &()| None, |_| None);
-        let whole = |key: Key<&'static str, &str>| whole_key(&codec, &key);
+        let whole = |key: Key<&'static str, &'static str>| whole_key(&codec, &key);
         let all = [
             Key::shared("ab"),
             Key::shared(""),

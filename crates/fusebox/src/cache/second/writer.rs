@@ -4,7 +4,7 @@
 
 use super::level::Shared;
 use super::{Place, Write};
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,6 +17,9 @@ const TOGETHER: usize = 64;
 const TOGETHER_BYTES: usize = 256 << 10;
 /// How long it rests before it tries to forget again what it could not.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// What is to be forgotten and could not be yet, by name.
+type Owed = HashMap<String, Place>;
 
 /// Makes an entry: where it goes, its bytes, and how long it keeps.
 pub(super) type Make = Box<dyn FnOnce() -> Option<Entry> + Send>;
@@ -44,7 +47,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: UnboundedReceiver<Job>) {
     // Found out early, and said, if it is of no use.
     let nothing = Place::of(b"", None);
     let _ = shared.guarded(shared.store.get(&nothing, 0)).await;
-    let mut owed: VecDeque<Place> = VecDeque::new();
+    let mut owed = Owed::new();
     loop {
         let first = if owed.is_empty() {
             jobs.recv().await
@@ -101,7 +104,7 @@ fn take(shared: &Shared, job: Job, batch: &mut Vec<Write>, flushes: &mut Vec<Syn
 }
 
 /// Writes a batch. Where that fails, what was to be forgotten is owed.
-async fn write(shared: &Arc<Shared>, batch: Vec<Write>, owed: &mut VecDeque<Place>) {
+async fn write(shared: &Arc<Shared>, batch: Vec<Write>, owed: &mut Owed) {
     if batch.is_empty() {
         return;
     }
@@ -111,19 +114,26 @@ async fn write(shared: &Arc<Shared>, batch: Vec<Write>, owed: &mut VecDeque<Plac
         forgotten.iter().for_each(|place| shared.doomed.done(place));
     } else {
         shared.tally.dropped.fetch_add(puts, Relaxed);
-        owed.extend(forgotten);
+        for place in forgotten {
+            // Once is enough, however often it was asked for.
+            if let Some(again) = owed.insert(place.forgotten().into(), place) {
+                shared.doomed.done(&again);
+            }
+        }
     }
 }
 
 /// Forgets what is owed, as far as it can be.
-async fn forget(shared: &Arc<Shared>, owed: &mut VecDeque<Place>) {
-    while !owed.is_empty() {
-        let batch: Vec<Place> = owed.drain(..owed.len().min(TOGETHER)).collect();
+async fn forget(shared: &Arc<Shared>, owed: &mut Owed) {
+    let places: Vec<Place> = owed.values().cloned().collect();
+    for batch in places.chunks(TOGETHER) {
         if !apply(shared, batch.iter().cloned().map(Write::Forget).collect()).await {
-            batch.into_iter().rev().for_each(|place| owed.push_front(place));
             return;
         }
-        batch.iter().for_each(|place| shared.doomed.done(place));
+        for place in batch {
+            owed.remove(place.forgotten());
+            shared.doomed.done(place);
+        }
     }
 }
 
