@@ -2,8 +2,8 @@
 
 use crate::server::RedisServer;
 use crate::{Lines, PATIENT, behind, cached, codec, day, front, pages, redis_at, stale};
-use fusebox::Clock;
 use fusebox::cache::{CacheFile, Key, Level, LevelBuilder};
+use fusebox::{CircuitBreaker, Clock, breaker};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -139,7 +139,13 @@ async fn what_could_not_be_forgotten_is_owed_once_however_often_it_was_asked_for
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("cache.db");
     one_kept(&path);
-    let (after, ..) = behind(file_at(&path).time_of_day(|| day(1)));
+    let never = CircuitBreaker::builder("file").config(breaker::Config {
+        consecutive_failures: None,
+        failure_rate: None,
+        ..Level::breaker()
+    });
+    let never = never.with(|config| config.failure_count = Some(1_000)).build().expect("the settings work");
+    let (after, ..) = behind(file_at(&path).circuit(never));
     let holder = Connection::open(&path).expect("a database");
     holder.execute_batch("BEGIN IMMEDIATE").expect("free");
     for _ in 0..5 {

@@ -21,7 +21,10 @@ async fn a_redis_that_hangs_costs_its_timeout_until_its_circuit_opens_and_nothin
     let level = redis_at(&server).circuit(circuit.clone()).timeout(Duration::from_millis(30));
     let (here, ..) = behind(lines.hears(level));
     // The level tries the server when it starts.
-    crate::eventually("the first try", || circuit.snapshot().totals.success > 0);
+    crate::eventually("the first try", || {
+        let totals = circuit.snapshot().totals;
+        totals.success + totals.failure > 0
+    });
     server.hangs();
     // It hangs until long after they are over: nobody has waited for it.
     for page in 0..5 {
@@ -100,9 +103,28 @@ async fn a_writer_that_is_held_up_drops_and_counts_and_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_redis_that_is_full_is_read_all_the_same() {
+    let server = RedisServer::start();
+    let circuit = CircuitBreaker::new("cache-redis");
+    let (here, ..) = behind(redis_at(&server).circuit(circuit.clone()));
+    here.store(front(), "one".into()).expect("kept");
+    here.flush();
+    server.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
+    for page in 2..40 {
+        here.store(Key::shared(page), "kept here".into()).expect("whatever Redis does");
+        here.flush();
+    }
+    let snapshot = here.snapshot();
+    assert_eq!((snapshot.l2_dropped, snapshot.l2_errors), (38, 38));
+    assert_eq!(circuit.state(), State::Closed);
+    let (there, ..) = behind(redis_at(&server));
+    assert_eq!(there.look_further(&front()).await, cached("one"));
+}
+
+#[tokio::test]
 async fn what_could_not_be_forgotten_is_no_answer_and_is_forgotten_later() {
     let server = RedisServer::start();
-    let level = || redis_at(&server).timeout(Duration::from_millis(100));
+    let level = || redis_at(&server).timeout(Duration::from_millis(300));
     let (here, ..) = behind(level());
     here.store(front(), "old".into()).expect("kept");
     here.flush();
@@ -110,7 +132,7 @@ async fn what_could_not_be_forgotten_is_no_answer_and_is_forgotten_later() {
     server.hangs();
     here.forget(&front());
     here.flush();
-    assert_eq!(here.snapshot().l2_errors, 1, "it could not");
+    assert!(here.snapshot().l2_errors >= 1, "it could not");
     let asked = here.snapshot().l2_misses;
     assert_eq!(here.look_further(&front()).await, None);
     assert_eq!(here.snapshot().l2_misses, asked + 1, "without asking");

@@ -103,7 +103,7 @@ impl Redis {
         let mut answer = match answer {
             Ok(answer) => answer.into_iter(),
             // Somebody else's value under our name.
-            Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Some(Vec::new())),
+            Err(error) if is_foreign(&error) => return Ok(Some(Vec::new())),
             Err(error) => return Err(error),
         };
         let bytes = answer.next().flatten().unwrap_or_default();
@@ -193,6 +193,17 @@ fn is_spoken(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
 }
 
+/// Whether what it holds under our name is no string.
+fn is_foreign(error: &RedisError) -> bool {
+    says(error, &["WRONGTYPE"])
+}
+
+/// Whether the server answered with one of these codes.
+fn says(error: &RedisError, codes: &[&str]) -> bool {
+    let said = error.clone().into_server_errors();
+    said.is_some_and(|all| all.iter().any(|(_, error)| codes.contains(&error.code())))
+}
+
 fn told(error: &RedisError) -> LevelError {
     if is_spoken(error) {
         LevelError::Failed(error.to_string())
@@ -207,6 +218,11 @@ impl SecondLevel for Redis {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Work<'_, ()> {
-        Box::pin(async move { self.write(writes).await.map_err(|error| told(&error)) })
+        Box::pin(async move {
+            self.write(writes).await.map_err(|error| match says(&error, &["OOM", "READONLY", "MISCONF"]) {
+                true => LevelError::Refused(error.to_string()),
+                false => told(&error),
+            })
+        })
     }
 }

@@ -200,10 +200,15 @@ impl Shared {
         work: impl Future<Output = Result<T, LevelError>>,
     ) -> Result<T, Refused> {
         let late = LevelError::TimedOut(self.timeout);
-        let work = async { tokio::time::timeout(self.timeout, work).await.unwrap_or(Err(late)) };
+        let work = async {
+            match tokio::time::timeout(self.timeout, work).await.unwrap_or(Err(late)) {
+                Err(refused @ LevelError::Refused(_)) => Ok(Err(refused)),
+                done => done.map(Ok),
+            }
+        };
         match self.circuit.run(work).await {
-            Ok(done) => Ok(done),
-            Err(Error::Failed(error)) => {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) | Err(Error::Failed(error)) => {
                 self.failed(error);
                 Err(Refused::Failed)
             }

@@ -74,8 +74,10 @@ pub enum Write {
 pub enum LevelError {
     /// It cannot be reached or opened.
     Unavailable(String),
-    /// It refused, or broke off.
+    /// It broke off, or is in no state to serve.
     Failed(String),
+    /// It is well, and did not do this: it is full, say, or takes no writes. Says nothing to its circuit.
+    Refused(String),
     /// It did not answer in time.
     TimedOut(Duration),
     /// What it holds is no entry that this version can read.
@@ -87,6 +89,7 @@ impl fmt::Display for LevelError {
         match self {
             LevelError::Unavailable(why) => write!(f, "reach the second level: {why}"),
             LevelError::Failed(why) => write!(f, "use the second level: {why}"),
+            LevelError::Refused(why) => write!(f, "have it done by the second level: {why}"),
             LevelError::TimedOut(span) => write!(f, "have an answer of the second level within {span:?}"),
             LevelError::Garbled => f.write_str("read what the second level holds: it is no entry of ours"),
         }
