@@ -99,7 +99,9 @@ impl Level {
         Config {
             consecutive_failures: Some(5),
             minimum_calls: 20,
+            // Its time limit makes a failure of what is slow.
             slow_call_rate: None,
+            hung_calls: false,
             wait_in_open: WaitInOpen { strategy, ..WaitInOpen::default() },
             ..Config::default()
         }
