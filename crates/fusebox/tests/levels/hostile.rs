@@ -4,7 +4,9 @@ use crate::server::RedisServer;
 use crate::{behind, cached, front, pages, redis_at};
 use fusebox::Clock;
 use fusebox::breaker::State;
-use fusebox::cache::{Encoded, Key};
+use fusebox::cache::{Encoded, Key, Level, Place, SecondLevel, Work, Write};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn what_is_no_entry_is_a_miss_and_is_counted_and_no_fault_of_the_server() {
@@ -88,4 +90,62 @@ async fn code_that_panics_costs_its_own_entry_and_nothing_else() {
     assert_eq!(there.look_further(&Key::shared(2)).await, None);
     assert_eq!(there.look_further(&Key::shared(3)).await, cached("good"));
     assert_eq!(there.snapshot().l2_errors, 1);
+}
+
+/// A level that answers when it is told to.
+struct Told {
+    entries: Mutex<Vec<u8>>,
+    asked: Notify,
+    answers: Notify,
+}
+
+#[derive(Clone)]
+struct ToldLevel(Arc<Told>);
+
+impl SecondLevel for ToldLevel {
+    fn get<'a>(&'a self, _: &'a Place, most: usize) -> Work<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            // The first try asks for nothing.
+            if most == 0 {
+                return Ok(None);
+            }
+            let found = self.0.entries.lock().expect("not poisoned").clone();
+            self.0.asked.notify_one();
+            self.0.answers.notified().await;
+            Ok(Some(found))
+        })
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Work<'_, ()> {
+        for write in writes {
+            if let Write::Put { bytes, .. } = write {
+                *self.0.entries.lock().expect("not poisoned") = bytes;
+            }
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn what_is_forgotten_while_it_is_read_is_no_answer_and_is_not_kept() {
+    let told = Told { entries: Mutex::default(), asked: Notify::new(), answers: Notify::new() };
+    let level = ToldLevel(Arc::new(told));
+    let new = || behind(Level::builder(level.clone()).timeout(crate::PATIENT)).0;
+    let here = new();
+    here.store(front(), "old".into()).expect("kept");
+    here.flush();
+    for forgets in [false, true] {
+        let there = new();
+        let (cache, key) = (there.clone(), front());
+        let look = tokio::spawn(async move { cache.look_further(&key).await });
+        level.0.asked.notified().await;
+        if forgets {
+            there.forget(&front());
+            there.flush();
+        }
+        level.0.answers.notify_one();
+        let expected = if forgets { None } else { cached("old") };
+        assert_eq!(look.await.expect("no panic"), expected, "forgotten meanwhile: {forgets}");
+        assert_eq!(there.look(&front()), expected);
+    }
 }
