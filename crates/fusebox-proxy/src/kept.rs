@@ -32,6 +32,8 @@ use std::time::Duration;
 const BESIDES: u64 = 64 << 10;
 /// Places to count changes in.
 const CHANGES: usize = 1_024;
+/// How long the end of the proxy waits for what is not written elsewhere yet.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// More headers than this are no reason to vary an answer.
 const MOST_VARIED: usize = 16;
 
@@ -186,7 +188,7 @@ impl Larder {
 
     /// Waits, not for long, until what was kept is elsewhere, too.
     pub(crate) fn flush(&self) {
-        self.cache.flush();
+        self.cache.flush(PATIENCE);
     }
 
     /// What keeps a live answer with this head while its body goes by; `None` if it must not be kept.

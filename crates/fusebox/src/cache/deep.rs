@@ -132,10 +132,10 @@ where
         self.0.tiers.iter().for_each(|tier| tier.forget_group(group));
     }
 
-    /// Waits until second levels have written what has been stored so far, or a second for each: before the process ends.
-    /// Blocks.
-    pub fn flush(&self) {
-        self.0.tiers.iter().for_each(Tier::flush);
+    /// Waits until second levels have written what has been stored so far, for each as long as this at most: before the
+    /// process ends. Blocks.
+    pub fn flush(&self, patience: Duration) {
+        self.0.tiers.iter().for_each(|tier| tier.flush(patience));
     }
 
     /// Writes an entry to the second levels.

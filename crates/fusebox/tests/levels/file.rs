@@ -17,7 +17,7 @@ fn file_at(path: &Path) -> LevelBuilder {
 fn one_kept(path: &Path) {
     let (before, ..) = behind(file_at(path).time_of_day(|| day(0)));
     before.store(front(), "one".into()).expect("kept");
-    before.flush();
+    before.flush(PATIENT);
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_process_that_is_started_anew_serves_what_it_kept_before_at_its_age() 
     let (late, ..) = behind(file_at(&path).time_of_day(|| day(3_660)));
     assert_eq!(late.look_further(&front()).await, None, "expired");
     after.forget(&front());
-    after.flush();
+    after.flush(PATIENT);
     let (last, ..) = behind(file_at(&path).time_of_day(|| day(91)));
     assert_eq!(last.look_further(&front()).await, None, "forgotten");
     let journal: String = Connection::open(&path)
@@ -67,7 +67,7 @@ async fn a_corrupt_file_is_set_aside_with_a_word_and_begun_anew() {
     assert!(lines.all()[0].contains("is corrupt; it is set aside as"), "{:?}", lines.all());
     assert_eq!(fs::read(path.with_file_name("cache.db.corrupt")).expect("set aside"), bytes);
     after.store(front(), "two".into()).expect("kept");
-    after.flush();
+    after.flush(PATIENT);
     let (again, ..) = behind(file_at(&path));
     assert_eq!(again.look_further(&front()).await, cached("two"));
     assert_eq!(lines.all().len(), 1);
@@ -106,7 +106,7 @@ async fn a_file_that_is_not_ours_or_cannot_be_had_is_left_alone_and_missed_with_
             assert_eq!(cache.look_further(&Key::shared(page)).await, cached("kept here"));
             assert_eq!(cache.look_further(&Key::shared(page + 100)).await, None);
         }
-        cache.flush();
+        cache.flush(PATIENT);
         assert_eq!(lines.all().len(), 1, "{:?}", lines.all());
         assert!(lines.all()[0].contains(&*path.to_string_lossy()), "{:?}", lines.all());
         assert_eq!(fs::read(path).ok(), before, "{}", path.display());
@@ -127,7 +127,7 @@ async fn a_file_that_another_process_has_locked_is_missed_and_used_when_it_is_fr
     let (after, ..) = behind(file_at(&path).time_of_day(|| day(1)).circuit(circuit.clone()));
     assert_eq!(after.look_further(&front()).await, None);
     after.store(Key::shared(2), "kept here".into()).expect("whatever the file does");
-    after.flush();
+    after.flush(PATIENT);
     assert!(after.snapshot().l2_errors >= 1);
     drop(holder);
     hand.advance(Duration::from_secs(60));
@@ -150,7 +150,7 @@ async fn what_could_not_be_forgotten_is_owed_once_however_often_it_was_asked_for
     holder.execute_batch("BEGIN IMMEDIATE").expect("free");
     for _ in 0..5 {
         after.forget(&front());
-        after.flush();
+        after.flush(PATIENT);
     }
     drop(holder);
     crate::eventually("it to be forgotten", || {
@@ -158,11 +158,11 @@ async fn what_could_not_be_forgotten_is_owed_once_however_often_it_was_asked_for
         file.query_row("SELECT COUNT(*) FROM cache", (), |row| row.get::<_, i64>(0)) == Ok(0)
     });
     after.store(front(), "two".into()).expect("kept");
-    after.flush();
+    after.flush(PATIENT);
     let (last, ..) = behind(file_at(&path));
     assert_eq!(last.look_further(&front()).await, cached("two"));
     after.forget(&Key::shared(2));
-    after.flush();
+    after.flush(PATIENT);
     assert_eq!(last.look_behind(&front()).await, cached("two"), "nothing of it is owed any more");
 }
 
@@ -175,10 +175,10 @@ async fn the_file_has_its_bound_and_the_oldest_make_room() {
     for page in 0..1_000 {
         before.store(Key::shared(page), "x".repeat(1_000)).expect("kept");
         if page % 50 == 0 {
-            before.flush();
+            before.flush(PATIENT);
         }
     }
-    before.flush();
+    before.flush(PATIENT);
     let file = Connection::open(&path).expect("a database");
     let held: i64 = file.query_row("SELECT SUM(size) FROM cache", (), |row| row.get(0)).expect("rows");
     assert!((1_000..=100_000).contains(&held), "{held} bytes");
@@ -192,7 +192,7 @@ async fn of_two_levels_the_first_that_is_fresh_answers_and_else_the_youngest() {
     let (server, folder) = (RedisServer::start(), tempfile::tempdir().expect("a folder"));
     let path = folder.path().join("cache.db");
     let now = |secs| {
-        let (file, redis) = (file_at(&path), redis_at(&server).timeout(Duration::from_millis(200)));
+        let (file, redis) = (file_at(&path), redis_at(&server).timeout(Duration::from_secs(1)));
         let (file, redis) = (file.time_of_day(move || day(secs)), redis.time_of_day(move || day(secs)));
         let (file, redis) = (file.start(), redis.start());
         let cache = pages(&Clock::manual().0).second_level(file.expect("a thread"), codec());
@@ -200,10 +200,10 @@ async fn of_two_levels_the_first_that_is_fresh_answers_and_else_the_youngest() {
     };
     let both = now(0);
     both.store(front(), "one".into()).expect("kept");
-    both.flush();
+    both.flush(PATIENT);
     let (other, ..) = behind(redis_at(&server).time_of_day(|| day(60)));
     other.store(front(), "two".into()).expect("kept");
-    other.flush();
+    other.flush(PATIENT);
     assert_eq!(now(10).look_further(&front()).await, cached("one"), "the file is asked first");
     assert_eq!(now(100).look_further(&front()).await, cached("two"), "fresh in Redis");
     assert_eq!(now(150).look_further(&front()).await, stale("two", 90), "both stale");

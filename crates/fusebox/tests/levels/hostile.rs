@@ -13,7 +13,7 @@ async fn what_is_no_entry_is_a_miss_and_is_counted_and_no_fault_of_the_server() 
     let server = RedisServer::start();
     let (here, ..) = behind(redis_at(&server));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let key = server.keys().remove(0);
     let good = server.value(&key);
     let mut other_version = good.clone();
@@ -51,12 +51,12 @@ async fn what_is_too_long_is_neither_written_nor_read() {
     let long = "x".repeat(300);
     here.store(front(), long.clone()).expect("kept here");
     here.store(Key::shared(2), "short".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     assert_eq!((server.keys().len(), here.snapshot().l2_dropped), (1, 1));
     assert_eq!(here.look(&front()), cached(&long));
     let (generous, ..) = behind(redis_at(&server));
     generous.store(front(), long.clone()).expect("kept");
-    generous.flush();
+    generous.flush(crate::PATIENT);
     assert_eq!(server.keys().len(), 2);
     let (there, ..) = behind(redis_at(&server).max_entry_bytes(200));
     assert_eq!(there.look_further(&front()).await, None);
@@ -85,7 +85,7 @@ async fn code_that_panics_costs_its_own_entry_and_nothing_else() {
     for (page, text) in [(1, "bad"), (2, "worse"), (3, "good")] {
         here.store(Key::shared(page), text.into()).expect("kept");
     }
-    here.flush();
+    here.flush(crate::PATIENT);
     assert_eq!((server.keys().len(), here.snapshot().l2_dropped), (2, 1));
     assert_eq!(there.look_further(&Key::shared(2)).await, None);
     assert_eq!(there.look_further(&Key::shared(3)).await, cached("good"));
@@ -133,7 +133,7 @@ async fn what_is_forgotten_while_it_is_read_is_no_answer_and_is_not_kept() {
     let new = || behind(Level::builder(level.clone()).timeout(crate::PATIENT)).0;
     let here = new();
     here.store(front(), "old".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     for forgets in [false, true] {
         let there = new();
         let (cache, key) = (there.clone(), front());
@@ -141,7 +141,7 @@ async fn what_is_forgotten_while_it_is_read_is_no_answer_and_is_not_kept() {
         level.0.asked.notified().await;
         if forgets {
             there.forget(&front());
-            there.flush();
+            there.flush(crate::PATIENT);
         }
         level.0.answers.notify_one();
         let expected = if forgets { None } else { cached("old") };

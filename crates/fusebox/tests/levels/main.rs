@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 const FRESH: Duration = Duration::from_secs(60);
 const STALE: Duration = Duration::from_secs(3_600);
 /// Long enough for a machine that is busy.
-const PATIENT: Duration = Duration::from_secs(5);
+const PATIENT: Duration = Duration::from_secs(10);
 
 type Pages = Cache<u32, String>;
 

@@ -12,7 +12,7 @@ async fn another_process_serves_what_this_one_kept_at_its_age() {
     let server = RedisServer::start();
     let (here, ..) = behind(redis_at(&server).time_of_day(|| day(0)));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let (there, _, hand) = behind(redis_at(&server).time_of_day(|| day(90)));
     let age = Duration::from_secs(90);
     let expected = Answer { value: "one".to_owned(), source: Source::Stale { age } };
@@ -36,7 +36,7 @@ fn blocking_code_looks_there_too_without_a_runtime() {
     let server = RedisServer::start();
     let (here, ..) = behind(redis_at(&server));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let (there, ..) = behind(redis_at(&server));
     let fuse: BlockingFuse = Fuse::builder("pages").build_blocking().expect("the settings work");
     let answer = fuse.call_chain(|| Err::<String, _>("down"), Fallbacks::new().cached(&there, front()));
@@ -49,7 +49,7 @@ async fn it_is_asked_when_the_call_has_failed_and_not_before() {
     let server = RedisServer::start();
     let (here, ..) = behind(redis_at(&server));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let (clock, _hand) = Clock::manual();
     let level = redis_at(&server).start().expect("a thread");
     let there = pages(&clock).read_through(true).second_level(level, codec()).build().expect("works");
@@ -67,10 +67,10 @@ async fn nobody_sees_another_callers_answer_not_even_under_its_name() {
     let server = RedisServer::start();
     let (here, ..) = behind(redis_at(&server));
     here.store(Key::of("ann", 1), "ann's".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let anns = server.keys();
     here.store(Key::of("bob", 1), "bob's".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let both = server.keys();
     let bobs = both.iter().find(|key| !anns.contains(key)).expect("another name");
     let (there, ..) = behind(redis_at(&server));
@@ -93,7 +93,7 @@ async fn prefixes_part_those_who_share_a_redis() {
     };
     let (here, ..) = behind(at("a:"));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let (other, ..) = behind(at("b:"));
     assert_eq!(other.look_further(&front()).await, None);
     assert!(server.keys().iter().all(|key| key.starts_with("a:") && key.len() < 40), "{:?}", server.keys());
@@ -104,7 +104,7 @@ async fn an_entry_is_gone_from_redis_when_it_has_expired() {
     let server = RedisServer::start();
     let (here, ..) = behind(redis_at(&server));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let key = server.keys().remove(0);
     let Reply::Number(left) = server.ask(&[b"PTTL", key.as_bytes()]) else { panic!("a time") };
     assert!((3_600_000..=3_660_000).contains(&left), "an hour and a minute, and not {left} ms");
@@ -114,11 +114,11 @@ async fn an_entry_is_gone_from_redis_when_it_has_expired() {
         ..Candidate::default()
     };
     here.store_as(front(), "two".into(), &brief).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     crate::eventually("PX to be over", || server.keys().is_empty());
     let endless = Candidate { stale_for: Some(Duration::MAX), ..Candidate::default() };
     here.store_as(front(), "three".into(), &endless).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     let Reply::Number(left) = server.ask(&[b"PTTL", key.as_bytes()]) else { panic!("a time") };
     assert!(left <= 7 * 86_400_000, "a week at most");
 }
@@ -131,11 +131,11 @@ async fn what_is_forgotten_here_is_forgotten_there() {
     here.store(front(), "one".into()).expect("kept");
     here.forget(&front());
     assert_eq!(here.look_further(&front()).await, None, "at once, for who forgot it");
-    here.flush();
+    here.flush(crate::PATIENT);
     assert_eq!(server.keys(), [""; 0]);
     assert_eq!(there.look_further(&front()).await, None);
     here.store(front(), "two".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     assert_eq!(there.look_further(&front()).await, cached("two"), "what comes after stays");
     here.clear();
     assert_eq!(here.look_further(&front()).await, None, "cleared is cleared");
@@ -178,18 +178,18 @@ async fn a_group_is_forgotten_for_every_caller_and_process_and_can_be_filled_aga
     for key in all.clone() {
         here.store(key, "old".into()).expect("kept");
     }
-    here.flush();
+    here.flush(crate::PATIENT);
     for key in &all {
         assert_eq!(new().look_further(key).await, cached("old"));
     }
     here.forget_group(&1_u32.to_be_bytes());
-    here.flush();
+    here.flush(crate::PATIENT);
     let there = new();
     for (key, expected) in all.iter().zip([None, None, None, cached("old")]) {
         assert_eq!(there.look_further(key).await, expected, "{key:?}");
     }
     here.store(Key::shared(11), "new".into()).expect("kept");
-    here.flush();
+    here.flush(crate::PATIENT);
     assert_eq!(there.look_further(&Key::shared(11)).await, cached("new"));
     assert_eq!(there.look_further(&Key::of("bob", 11)).await, None);
 }

@@ -42,12 +42,10 @@ async fn a_redis_that_hangs_costs_its_timeout_until_its_circuit_opens_and_nothin
         ["cache-redis: failed to have an answer of the second level within 30ms; goes on without it"]
     );
     server.wakes();
-    hand.advance(Duration::from_secs(60));
-    here.store(front(), "back".into()).expect("kept");
-    here.flush();
     crate::eventually("a write to go through", || {
+        hand.advance(Duration::from_secs(60));
         here.store(front(), "back".into()).expect("kept");
-        here.flush();
+        here.flush(PATIENT);
         circuit.state() == State::Closed
     });
     let (there, ..) = behind(redis_at(&server));
@@ -61,7 +59,7 @@ async fn a_redis_that_is_gone_is_a_miss_and_is_used_again_when_it_is_back() {
     let circuit = circuit(&clock);
     let (here, ..) = behind(redis_at(&server).circuit(circuit.clone()));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(PATIENT);
     let port = server.port();
     drop(server);
     for page in 2..10 {
@@ -69,13 +67,13 @@ async fn a_redis_that_is_gone_is_a_miss_and_is_used_again_when_it_is_back() {
         here.store(Key::shared(page), "kept here".into()).expect("whatever Redis does");
         assert_eq!(here.look(&Key::shared(page)), cached("kept here"));
     }
-    here.flush();
+    here.flush(PATIENT);
     assert_eq!(circuit.state(), State::Open);
     let server = RedisServer::start_at(port).expect("the port is free again");
-    hand.advance(Duration::from_secs(60));
     crate::eventually("it is used again", || {
+        hand.advance(Duration::from_secs(60));
         here.store(front(), "two".into()).expect("kept");
-        here.flush();
+        here.flush(PATIENT);
         circuit.state() == State::Closed && server.keys().len() == 1
     });
     let (there, ..) = behind(redis_at(&server));
@@ -108,11 +106,11 @@ async fn a_redis_that_is_full_is_read_all_the_same() {
     let circuit = CircuitBreaker::new("cache-redis");
     let (here, ..) = behind(redis_at(&server).circuit(circuit.clone()));
     here.store(front(), "one".into()).expect("kept");
-    here.flush();
+    here.flush(PATIENT);
     server.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
     for page in 2..40 {
         here.store(Key::shared(page), "kept here".into()).expect("whatever Redis does");
-        here.flush();
+        here.flush(PATIENT);
     }
     let snapshot = here.snapshot();
     assert_eq!((snapshot.l2_dropped, snapshot.l2_errors), (38, 38));
@@ -127,11 +125,11 @@ async fn what_could_not_be_forgotten_is_no_answer_and_is_forgotten_later() {
     let level = || redis_at(&server).timeout(Duration::from_millis(300));
     let (here, ..) = behind(level());
     here.store(front(), "old".into()).expect("kept");
-    here.flush();
+    here.flush(PATIENT);
     let key = server.keys().remove(0);
     server.hangs();
     here.forget(&front());
-    here.flush();
+    here.flush(PATIENT);
     assert!(here.snapshot().l2_errors >= 1, "it could not");
     let asked = here.snapshot().l2_misses;
     assert_eq!(here.look_further(&front()).await, None);
@@ -139,7 +137,7 @@ async fn what_could_not_be_forgotten_is_no_answer_and_is_forgotten_later() {
     server.wakes();
     crate::eventually("it to be forgotten", || !server.keys().contains(&key));
     here.store(front(), "new".into()).expect("kept");
-    here.flush();
+    here.flush(PATIENT);
     let (there, ..) = behind(level().timeout(PATIENT));
     assert_eq!(there.look_further(&front()).await, cached("new"));
 }

@@ -11,9 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// How long the end of a process waits for what is not written yet.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// A level, and what is kept in it.
 pub(in crate::cache) struct Tier<K, V, S> {
     level: Level,
@@ -114,8 +111,8 @@ where
         self.level.shared.doomed.epoch()
     }
 
-    pub(in crate::cache) fn flush(&self) {
-        self.level.flush(PATIENCE);
+    pub(in crate::cache) fn flush(&self, patience: Duration) {
+        self.level.flush(patience);
     }
 
     pub(in crate::cache) fn add_to(&self, snapshot: &mut Snapshot) {
