@@ -8,16 +8,19 @@
 //! an answer that sets a cookie is one caller's alone. A call that may change something, and is obeyed, discards what was
 //! kept of its resource, for every caller.
 
+mod parcel;
+
 use crate::config::CacheScope;
 use bytes::Bytes;
 use fusebox::Clock;
-use fusebox::cache::{Cache, Candidate, Config, Key, Scope, Snapshot};
+use fusebox::cache::{Cache, Candidate, Config, Kept, Key, Level, Scope, Snapshot};
 use fusebox::outcome::Source;
 use http::header::{
     AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, HOST, LOCATION, SET_COOKIE, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, response};
+use parcel::Parcels;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -29,18 +32,43 @@ use std::time::Duration;
 const BESIDES: u64 = 64 << 10;
 /// Places to count changes in.
 const CHANGES: usize = 1_024;
+/// How long the end of the proxy waits for what is not written elsewhere yet.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// More headers than this are no reason to vary an answer.
 const MOST_VARIED: usize = 16;
 
 /// A route's kept answers, shared by all workers.
 pub(crate) struct Larder {
     cache: Cache<Arc<str>, Arc<Answer>>,
+    route: Arc<str>,
     scope: CacheScope,
     max_body: usize,
-    /// How often what each resource answers has been changed through here. Resources that share a place share their
-    /// changes, which discards an answer too many and never keeps one.
-    changes: Box<[AtomicU64]>,
+    changes: Arc<Changes>,
+}
+
+/// How often what each resource answers has been changed through here. Resources that share a place share their
+/// changes, which discards an answer too many and never keeps one.
+#[derive(Debug)]
+struct Changes {
+    places: Box<[AtomicU64]>,
     hash: RandomState,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        let places = (0..CHANGES).map(|_| AtomicU64::new(0)).collect();
+        Changes { places, hash: RandomState::new() }
+    }
+}
+
+impl Changes {
+    fn of(&self, resource: &str) -> u64 {
+        self.place(resource).load(Relaxed)
+    }
+
+    fn place(&self, resource: &str) -> &AtomicU64 {
+        &self.places[(self.hash.hash_one(resource) % self.places.len() as u64) as usize]
+    }
 }
 
 /// A kept answer.
@@ -59,7 +87,6 @@ pub(crate) struct Answer {
 pub(crate) struct Shelf {
     key: Key<Arc<str>>,
     asked: HeaderMap,
-    place: usize,
     changes: u64,
 }
 
@@ -87,15 +114,19 @@ impl Larder {
         max_bytes: u64,
         max_body: usize,
         scope: &CacheScope,
-        clock: &Clock,
+        (clock, route, levels): (&Clock, &str, Vec<Level>),
     ) -> Option<Self> {
         let entry = (max_body as u64).saturating_add(BESIDES).min(max_bytes).min(u32::MAX.into());
         let config =
             Config { fresh_for, stale_for, max_bytes, max_entry_bytes: Some(entry), ..Config::default() };
         let heap = |key: &Arc<str>, answer: &Arc<Answer>| (key.len() + answer.weight()) as u64;
-        let cache = Cache::builder(heap).config(config).clock(clock.clone()).build().ok()?;
-        let changes = (0..CHANGES).map(|_| AtomicU64::new(0)).collect();
-        Some(Larder { cache, scope: scope.clone(), max_body, changes, hash: RandomState::new() })
+        let (route, changes): (Arc<str>, Arc<Changes>) = (route.into(), Arc::default());
+        let mut cache = Cache::builder(heap).config(config).clock(clock.clone());
+        for level in levels {
+            let parcels = Parcels { route: route.clone(), changes: changes.clone(), max_body };
+            cache = cache.second_level(level, parcels);
+        }
+        Some(Larder { cache: cache.build().ok()?, route, scope: scope.clone(), max_body, changes })
     }
 
     /// Where the answer to a request with this head is kept; `None` if none ever is.
@@ -108,10 +139,9 @@ impl Larder {
             CacheScope::Shared => Scope::Shared,
             CacheScope::Header(names) => Scope::Of(caller(&request.headers, names)),
         };
-        let key = Key { scope, key: format!("{} {host} {path}", request.method).into() };
-        let place = self.place(&host, path);
-        let changes = self.changes[place].load(Relaxed);
-        Some(Shelf { key, asked: request.headers.clone(), place, changes })
+        let key: Key<Arc<str>> = Key { scope, key: format!("{} {host} {path}", request.method).into() };
+        let changes = self.changes.of(resource_of(&key.key));
+        Some(Shelf { key, asked: request.headers.clone(), changes })
     }
 
     /// What a request with this head changes if it is obeyed; `None` for one that only asks (RFC 9111, section 4.4).
@@ -121,24 +151,44 @@ impl Larder {
         (!request.method.is_safe()).then(change)
     }
 
-    fn place(&self, host: &str, path: &str) -> usize {
-        (self.hash.hash_one((host, path)) % self.changes.len() as u64) as usize
-    }
-
     /// What is held, and what was counted.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.cache.snapshot()
     }
 
-    /// The answer kept there, if the request is like the one it answered.
-    pub(crate) fn look(&self, shelf: &Shelf) -> Option<(Arc<Answer>, Source)> {
-        let kept = self.cache.look(&shelf.key)?;
-        if kept.value.changes != self.changes[shelf.place].load(Relaxed) {
-            return None;
-        }
+    /// The answer kept there, here or elsewhere, if the request is like the one it answered.
+    pub(crate) async fn look(&self, shelf: Option<&Shelf>) -> Option<(Arc<Answer>, Source)> {
+        let shelf = shelf?;
+        let kept = match self.cache.look(&shelf.key).filter(|kept| self.fits(kept, shelf)) {
+            None if self.cache.has_levels() => {
+                self.cache.look_behind(&shelf.key).await.filter(|kept| self.fits(kept, shelf))
+            }
+            found => found,
+        }?;
+        Some((kept.value, kept.source))
+    }
+
+    fn fits(&self, kept: &Kept<Arc<Answer>>, shelf: &Shelf) -> bool {
         let alike =
             |(name, values): &(HeaderName, Vec<HeaderValue>)| shelf.asked.get_all(name).iter().eq(values);
-        kept.value.varies.iter().all(alike).then_some((kept.value, kept.source))
+        kept.value.changes == self.changes.of(resource_of(&shelf.key.key))
+            && kept.value.varies.iter().all(alike)
+    }
+
+    /// The resource has changed: what was kept of it is not shown again.
+    fn change_of(&self, resource: &str) {
+        let place = self.changes.place(resource);
+        place.fetch_add(1, Relaxed);
+        if self.cache.has_levels() {
+            self.cache.forget_group(&Parcels::group_of(&self.route, resource));
+            // What was found elsewhere just before is of before, too.
+            place.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Waits, not for long, until what was kept is elsewhere, too.
+    pub(crate) fn flush(&self) {
+        self.cache.flush(PATIENCE);
     }
 
     /// What keeps a live answer with this head while its body goes by; `None` if it must not be kept.
@@ -210,7 +260,7 @@ impl Change {
             named.filter(|uri| uri.authority().is_none_or(|at| at.as_str().eq_ignore_ascii_case(&self.host)));
         let named = ours.filter_map(|uri| uri.path_and_query().map(|path| path.as_str().to_owned()));
         for path in std::iter::once(self.path.clone()).chain(named) {
-            self.larder.changes[self.larder.place(&self.host, &path)].fetch_add(1, Relaxed);
+            self.larder.change_of(&format!("{} {path}", self.host));
         }
     }
 }
@@ -220,6 +270,11 @@ fn resource(request: &Parts) -> (String, &str) {
     let host = request.headers.get(HOST).map(|host| host.as_bytes().to_ascii_lowercase());
     let host = host.map(|host| String::from_utf8_lossy(&host).into_owned()).unwrap_or_default();
     (host, request.uri.path_and_query().map_or("/", |path| path.as_str()))
+}
+
+/// The resource of a key, which has its method before it.
+fn resource_of(key: &str) -> &str {
+    key.split_once(' ').map_or(key, |(_, resource)| resource)
 }
 
 /// Who asks: the values of these headers, each with its length, so that no two callers meet.
@@ -298,7 +353,12 @@ impl Keeper {
         let Keeper { larder, key, candidate, mut headers, changes, varies, body } = self;
         headers.remove(AGE);
         let answer = Answer { headers, body: body.into(), changes, varies };
+        let resource = larder.cache.has_levels().then(|| resource_of(&key.key).to_owned());
         // What is not kept is counted there.
         let _ = larder.cache.store_as(key, Arc::new(answer), &candidate);
+        // It was changed meanwhile. Here that shows in the number; elsewhere the answer must go.
+        if let Some(resource) = resource.filter(|resource| larder.changes.of(resource) != changes) {
+            larder.cache.forget_group(&Parcels::group_of(&larder.route, &resource));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Lanes: a route with everything a call on it needs, ready made.
 
+use crate::backing::Backing;
 use crate::config::{self, Endpoint, Key, Match, Policies, Service};
-use crate::deferred::Backlog;
 use crate::kept::Larder;
 use crate::spare::Spare;
 use crate::wire::Asking;
@@ -154,17 +154,17 @@ impl Route {
         (service, plan): (&Service, &config::Route),
         endpoints: Vec<Target>,
         stages: pipeline::Config,
-        registry: &Registry,
-        (hash, backlog): (&RandomState, Option<&Arc<Backlog>>),
+        backing: &Backing<'_>,
+        hash: &RandomState,
     ) -> Self {
-        let policies = &plan.policies;
+        let (policies, registry) = (&plan.policies, backing.registry);
         let clock = registry.clock();
         let fallback = policies.fallback.as_ref();
         let elsewhere = Spare::needs_elsewhere(service, policies).then(|| {
             let (far, stages) = elsewhere(policies, &endpoints, &stages, clock.now());
             Arc::new(Route::of((service, plan), far, stages, registry, hash))
         });
-        let spares = fallback.map_or_else(Vec::new, |fallback| Spare::list(fallback, clock, backlog));
+        let spares = fallback.map_or_else(Vec::new, |fallback| Spare::list(fallback, backing, &plan.name));
         Route { spares, elsewhere, ..Route::of((service, plan), endpoints, stages, registry, hash) }
     }
 

@@ -13,7 +13,7 @@
 //! exchange  one attempt: pool or dial, request out, head in     upload   the request's body
 //! reply     the response's body, with the verdict still open
 //! spare     what stands in, in its written order                 kept     answers that were kept
-//! answer    what fusebox says itself
+//! answer    what fusebox says itself                             backing  where else answers are kept
 //! ```
 //!
 //! A failure is put down to the side that failed: what a client does wrong never counts against a dependency.
@@ -21,6 +21,7 @@
 mod admin;
 mod alarm;
 mod answer;
+mod backing;
 mod berth;
 mod bind;
 pub mod config;

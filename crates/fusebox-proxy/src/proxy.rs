@@ -1,11 +1,13 @@
 //! The proxy as a whole: started, running, stopped.
 
 use crate::admin;
+use crate::backing::Backing;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
 use crate::deferred::{self, Backlog, Herald, Keeping, Standing};
 use crate::health;
 use crate::journal::{Journal, Sink};
+use crate::kept::Larder;
 use crate::routes::Routes;
 use crate::worker::{self, Shared};
 use fusebox::{Clock, Registry};
@@ -42,6 +44,7 @@ pub struct Proxy {
     admin_address: Option<SocketAddr>,
     registry: Registry,
     journal: Journal,
+    larders: Vec<Arc<Larder>>,
     stopper: Stopper,
     workers: Vec<Thread>,
     admin: Option<Thread>,
@@ -109,7 +112,8 @@ impl Proxy {
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
         let operators = Admin::new(registry.clone());
-        let mut routes = Routes::new(&plan, &registry, backlog.as_ref());
+        let mut routes = Routes::new(&plan, &Backing::new(&registry, &journal, backlog.as_ref()));
+        let larders = routes.larders();
         let wards = std::mem::take(&mut routes.wards);
         let routes = Arc::new(routes);
         let standing = Standing::default();
@@ -139,6 +143,7 @@ impl Proxy {
             admin_address,
             registry: registry.clone(),
             journal,
+            larders,
             stopper,
             workers: Vec::new(),
             admin: None,
@@ -207,6 +212,7 @@ impl Proxy {
         for worker in std::mem::take(&mut self.workers) {
             cut_off += join(worker)?;
         }
+        self.larders.iter().for_each(|larder| larder.flush());
         self.admin_stopper = None;
         self.admin.take().map(join).transpose()?;
         self.journal.flush();

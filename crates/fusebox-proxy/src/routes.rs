@@ -1,12 +1,13 @@
 //! Everything the plan protects, made ready once for all workers.
 
+use crate::backing::{self, Backing};
 use crate::berth::Berths;
 use crate::config::{ConnectionLimit, Endpoint, Plan};
-use crate::deferred::Backlog;
 use crate::health::Ward;
+use crate::kept::Larder;
 use crate::lane::{Route, Target};
+use fusebox::Clock;
 use fusebox::telemetry::{Connections, Subjects};
-use fusebox::{Clock, Registry};
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
@@ -52,8 +53,8 @@ impl<'a> Pools<'a> {
 
 impl Routes {
     /// Makes the routes of `plan` and their circuits.
-    pub(crate) fn new(plan: &Plan, registry: &Registry, backlog: Option<&Arc<Backlog>>) -> Self {
-        let (hash, clock) = (RandomState::new(), registry.clock());
+    pub(crate) fn new(plan: &Plan, backing: &Backing<'_>) -> Self {
+        let (hash, clock) = (RandomState::new(), backing.clock());
         let mut pools = Pools {
             known: Vec::new(),
             berths: Vec::new(),
@@ -79,13 +80,7 @@ impl Routes {
                     Target::new(service, &route.policies, endpoint, pool)
                 });
                 let targets = targets.collect();
-                routes.push(Arc::new(Route::new(
-                    (service, route),
-                    targets,
-                    pipeline,
-                    registry,
-                    (&hash, backlog),
-                )));
+                routes.push(Arc::new(Route::new((service, route), targets, pipeline, backing, &hash)));
             }
         }
         routes.sort_by_key(|route| Reverse(route.matches.specificity()));
@@ -108,14 +103,23 @@ impl Routes {
         subjects
     }
 
+    /// Where answers are kept.
+    pub(crate) fn larders(&self) -> Vec<Arc<Larder>> {
+        self.routes.iter().filter_map(|route| route.larder().cloned()).collect()
+    }
+
     /// How many circuits the plan can come to.
     pub(crate) fn most_circuits(plan: &Plan) -> usize {
         let routes = plan.services.iter().flat_map(|service| {
             service.routes.iter().map(|route| match route.policies.breaker_key {
                 // Each endpoint's keys are in a part of their own.
-                Some(_) => 0,
+                Some(_) => backing::most_circuits(&route.policies),
                 // With the circuit of the whole service.
-                None => service.endpoints.len() + usize::from(route.policies.scopes.is_some()),
+                None => {
+                    service.endpoints.len()
+                        + usize::from(route.policies.scopes.is_some())
+                        + backing::most_circuits(&route.policies)
+                }
             })
         });
         routes.sum()

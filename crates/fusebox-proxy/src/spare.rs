@@ -1,6 +1,7 @@
 //! What answers in the dependency's place, one after the other, as the list is written.
 
 use crate::answer;
+use crate::backing::Backing;
 use crate::config::{Defer, Fallback, FallbackItem, Policies, Service};
 use crate::deferred::{Backlog, Reached, Taken};
 use crate::forward::{Call, live};
@@ -9,7 +10,7 @@ use crate::lane::Lane;
 use crate::reply::Reply;
 use crate::walk::Walk;
 use bytes::Bytes;
-use fusebox::{Clock, Time, Verdict};
+use fusebox::{Time, Verdict};
 use fusebox_core::fallback::{Kind, Told};
 use fusebox_core::flow::End;
 use fusebox_core::outcome;
@@ -35,15 +36,22 @@ pub(crate) enum Spare {
 
 impl Spare {
     /// The list of `fallback`, in its order.
-    pub(crate) fn list(fallback: &Fallback, clock: &Clock, backlog: Option<&Arc<Backlog>>) -> Vec<Spare> {
+    pub(crate) fn list(fallback: &Fallback, backing: &Backing<'_>, route: &str) -> Vec<Spare> {
         let spare = |item: &FallbackItem| match item {
-            FallbackItem::Cached { fresh, stale, max_bytes, scope, max_body } => {
-                let larder = Larder::new((*fresh, *stale), *max_bytes, *max_body, scope, clock)?;
+            FallbackItem::Cached { fresh, stale, max_bytes, scope, max_body, levels } => {
+                let levels = backing.levels(levels, route, *max_bytes, *max_body);
+                let larder = Larder::new(
+                    (*fresh, *stale),
+                    *max_bytes,
+                    *max_body,
+                    scope,
+                    (backing.clock(), route, levels),
+                )?;
                 Some(Spare::Cached(Arc::new(larder)))
             }
             FallbackItem::Service { name } => Some(Spare::Service(name.as_str().into())),
             FallbackItem::Region => Some(Spare::Region),
-            FallbackItem::Queue(defer) => Some(Spare::Queue(backlog?.clone(), defer.clone())),
+            FallbackItem::Queue(defer) => Some(Spare::Queue(backing.backlog?.clone(), defer.clone())),
             FallbackItem::Static { status, headers, body } => {
                 Some(Spare::Static { status: *status, headers: headers.clone(), body: body.clone() })
             }
@@ -71,7 +79,7 @@ pub(crate) async fn stand_in(
     let mut is_full = false;
     for spare in &lane.route.spares {
         let (kind, answered, source) = match spare {
-            Spare::Cached(larder) => match shelf.and_then(|shelf| larder.look(shelf)) {
+            Spare::Cached(larder) => match larder.look(shelf).await {
                 Some((kept, source)) => (Kind::Cached, Some(cached(call, &kept, source)), name(source)),
                 None => (Kind::Cached, None, ""),
             },

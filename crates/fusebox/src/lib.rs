@@ -42,6 +42,8 @@
 //! * `tower`: layers and services.
 //! * `cache`: kept answers as [fallbacks](Fallbacks).
 //! * `queue`: calls that are [kept and made later](queue).
+//! * `redis`, `cache-file`: levels behind those, which several processes share, or which outlive the process.
+//! * `second-level`: what the two have in common, for a level of your own.
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
 //! * `reqwest`: a middleware for the crate `reqwest-middleware`.

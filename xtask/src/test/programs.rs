@@ -12,11 +12,14 @@ struct Program {
     wanted_by: &'static [&'static str],
 }
 
-const PROGRAMS: &[Program] = &[Program {
-    name: "promtool",
-    debian: "prometheus",
-    wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
-}];
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "promtool",
+        debian: "prometheus",
+        wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
+    },
+    Program { name: "redis-server", debian: "redis-server", wanted_by: &["fusebox", "fusebox-proxy"] },
+];
 
 /// Sees to it that every program is there that the tests of `selection` run.
 pub(crate) fn present(selection: &Selection) -> End {

@@ -51,6 +51,7 @@ impl Counters {
             refreshes: of(Count::Refresh),
             refresh_failures: of(Count::RefreshFailed),
             evictions: of(Count::Evicted),
+            ..Snapshot::default()
         }
     }
 }
@@ -81,6 +82,14 @@ pub struct Snapshot {
     pub refresh_failures: u64,
     /// Entries thrown out to make room.
     pub evictions: u64,
+    /// Looks that found an answer in a second level. These are misses of the first.
+    pub l2_hits: u64,
+    /// Looks that found nothing there, or did not ask because its circuit was open.
+    pub l2_misses: u64,
+    /// Looks and writes that a second level failed: down, slow, or with bytes that are no answer.
+    pub l2_errors: u64,
+    /// Answers that were not written there: too many waited, or its circuit was open.
+    pub l2_dropped: u64,
 }
 
 #[cfg(all(test, not(loom)))]
@@ -115,6 +124,7 @@ mod tests {
             refreshes: 6,
             refresh_failures: 7,
             evictions: 8,
+            ..Snapshot::default()
         };
         assert_eq!(counters.snapshot(7, 8, 9), expected);
     }

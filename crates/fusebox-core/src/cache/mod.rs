@@ -136,6 +136,16 @@ impl Terms {
         Terms { stale_after, expires_after: stale_after.saturating_add(nanos(stale_for)) }
     }
 
+    /// How long it is fresh.
+    pub fn fresh_for(self) -> Duration {
+        Duration::from_nanos(self.stale_after)
+    }
+
+    /// How long it is an answer at all, fresh and then stale.
+    pub fn keeps_for(self) -> Duration {
+        Duration::from_nanos(self.expires_after)
+    }
+
     /// What an entry stored at `stored_at` is worth at `now`. Stale when it is as old as `fresh_for`, expired when it is as
     /// old as both spans together.
     ///
@@ -150,7 +160,13 @@ impl Terms {
     /// assert_eq!(judged(3_660), Judgement::Expired);
     /// ```
     pub fn judge(self, stored_at: Time, now: Time) -> Judgement {
-        match now.nanos_since(stored_at) {
+        self.judge_aged(Duration::ZERO, stored_at, now)
+    }
+
+    /// As [`judge`](Self::judge), for an entry that had this age already when it was stored here: it was stored elsewhere
+    /// before.
+    pub fn judge_aged(self, aged: Duration, stored_at: Time, now: Time) -> Judgement {
+        match now.nanos_since(stored_at).saturating_add(nanos(aged)) {
             age if age < self.stale_after => Judgement::Fresh,
             age if age < self.expires_after => Judgement::Stale { age: Duration::from_nanos(age) },
             _ => Judgement::Expired,
@@ -240,6 +256,18 @@ mod tests {
         assert_eq!(never_stale.judge(at, Time::from_secs(8)), Judgement::Expired);
         let long = Terms::new(Duration::MAX, Duration::MAX);
         assert_eq!(long.judge(Time::ZERO, Time::from_secs(1 << 30)), Judgement::Fresh);
+    }
+
+    #[test]
+    fn an_entry_from_elsewhere_goes_on_from_the_age_it_came_with() {
+        let terms = Terms::new(Duration::from_secs(60), Duration::from_secs(3_600));
+        let judged =
+            |aged, secs| terms.judge_aged(Duration::from_secs(aged), Time::ZERO, Time::from_secs(secs));
+        assert_eq!(judged(50, 9), Judgement::Fresh);
+        assert_eq!(judged(50, 10), Judgement::Stale { age: Duration::from_secs(60) });
+        assert_eq!(judged(3_659, 1), Judgement::Expired);
+        assert_eq!(terms.judge_aged(Duration::MAX, Time::ZERO, Time::NEVER), Judgement::Expired);
+        assert_eq!((terms.fresh_for().as_secs(), terms.keeps_for().as_secs()), (60, 3_660));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Errors that say where, what was found and what is accepted.
 
+use super::secret::masked;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
@@ -132,9 +133,9 @@ impl<'t> Errors<'t> {
     /// The text at `at` on one line, as it is shown in a message.
     pub(super) fn snippet(&self, at: Range<usize>) -> String {
         let text = self.text.get(at).unwrap_or_default();
-        let mut shown: String =
-            text.lines().next().unwrap_or_default().chars().take(60).map(visible).collect();
-        if shown.len() < text.trim_end().len() {
+        let line = masked(text.lines().next().unwrap_or_default());
+        let mut shown: String = line.chars().take(60).map(visible).collect();
+        if shown.chars().count() < text.trim_end().chars().count() {
             shown.push_str("...");
         }
         shown
@@ -153,7 +154,7 @@ impl<'t> Errors<'t> {
         Place {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            text: line.into(),
+            text: masked(line),
             length: self.text[start..end].lines().next().unwrap_or_default().chars().count().max(1),
         }
     }

@@ -3,6 +3,7 @@
 use super::breaker::preset_name;
 use super::chain::{BulkheadPlan, Counts, HealthCheck, Limiter};
 use super::duration::show;
+use super::levels::{Levels, RedisPlan};
 use super::plan::{Endpoint, Key, Match, Plan, Route, Service};
 use super::queue::{Defer, QueuePlan};
 use super::spare::{CacheScope, Fallback, FallbackItem};
@@ -148,7 +149,7 @@ fn answer(fallback: &Fallback) -> String {
 /// One that may have an answer.
 fn spare(item: &FallbackItem) -> String {
     match item {
-        FallbackItem::Cached { fresh, stale, scope, .. } => {
+        FallbackItem::Cached { fresh, stale, scope, levels, .. } => {
             let whose = match scope {
                 CacheScope::Shared => "everyone's".into(),
                 CacheScope::Header(names) => {
@@ -156,7 +157,8 @@ fn spare(item: &FallbackItem) -> String {
                     format!("each {}'s own", names.join(" and "))
                 }
             };
-            format!("what was kept, {whose}: {} fresh, then {} stale", show(*fresh), show(*stale))
+            let (fresh, stale) = (show(*fresh), show(*stale));
+            format!("what was kept, {whose}: {fresh} fresh, then {stale} stale{}", behind(levels))
         }
         FallbackItem::Service { name } => format!("the service {name}"),
         FallbackItem::Region => "the endpoints of other regions".into(),
@@ -181,6 +183,15 @@ fn spare(item: &FallbackItem) -> String {
             }
         }
     }
+}
+
+/// Where else kept answers are.
+fn behind(levels: &Levels) -> String {
+    let file = levels.persist.as_ref().map(|path| format!("; also in the file {}", path.display()));
+    let redis = levels.redis.as_ref().map(|RedisPlan { address, timeout, prefix }| {
+        format!("; shared at {address} under {prefix}, within {}", show(*timeout))
+    });
+    [file, redis].into_iter().flatten().collect()
 }
 
 /// How endpoints are asked whether they are well.

@@ -2,11 +2,11 @@
 //!
 //! There is no implied order: they are asked as they are listed. A table alone is a list of one.
 
-use super::header;
 use super::keys::{CACHED, FALLBACK, ITEM};
 use super::queue;
 use super::reader::{Entry, Table};
 use super::spare::{CacheScope, Fallback, FallbackItem};
+use super::{header, levels};
 use bytes::Bytes;
 use fusebox_core::cache;
 use fusebox_core::pipeline::FallbackOn;
@@ -20,6 +20,11 @@ pub(super) const ON: [(&str, FallbackOn); 2] =
 
 /// Headers that frame a message: the proxy's own business.
 const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+/// Whether a header frames a message.
+pub(crate) fn is_framing(name: &HeaderName) -> bool {
+    FRAMING.contains(name)
+}
 
 /// What makes an answer of one that is kept ready.
 const ANSWER: [&str; 3] = ["status", "headers", "body"];
@@ -133,6 +138,7 @@ fn cached(e: &Entry<'_>) -> Option<FallbackItem> {
     let room = max_bytes.unwrap_or(usual.max_bytes);
     let max_body = t.or("max_body", MAX_BODY.min(room), |e| e.whole(BYTES));
     let scope = t.or("scope", CacheScope::Header(vec![AUTHORIZATION, COOKIE]), scope);
+    let levels = levels::read(&t);
     let (fresh_for, stale_for, max_bytes, max_body) = (fresh_for?, stale_for?, max_bytes?, max_body?);
     if max_body > max_bytes {
         t.fault("max_body", &format!("found {max_body}, accepted: up to max_bytes ({max_bytes})"));
@@ -142,7 +148,7 @@ fn cached(e: &Entry<'_>) -> Option<FallbackItem> {
     let aliases = [("fresh_for", "fresh"), ("stale_for", "stale"), ("max_entry_bytes", "max_body")];
     t.checked(config.check(), &aliases)?;
     let (fresh, stale, max_body) = (fresh_for, stale_for, usize::try_from(max_body).unwrap_or(usize::MAX));
-    Some(FallbackItem::Cached { fresh, stale, max_bytes, scope: scope?, max_body })
+    Some(FallbackItem::Cached { fresh, stale, max_bytes, scope: scope?, max_body, levels: levels? })
 }
 
 fn scope(e: &Entry<'_>) -> Option<CacheScope> {

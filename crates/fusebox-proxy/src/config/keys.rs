@@ -230,11 +230,15 @@ pub const QUEUE: Keys = keys(
 pub const WEBHOOK: Keys =
     keys("queue.webhook", &["service", "path", "secret_file", "events", "delayed_after"]);
 /// `cached = { .. }`
-pub const CACHED: Keys =
-    keys("service.fallback.cached", &["fresh", "stale", "max_bytes", "max_body", "scope"]);
+pub const CACHED: Keys = keys(
+    "service.fallback.cached",
+    &["fresh", "stale", "max_bytes", "max_body", "scope", "redis", "persist"],
+);
+/// `redis = { .. }`
+pub const CACHE_REDIS: Keys = keys("service.fallback.cached.redis", &["url", "timeout", "prefix"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 39] = [
+pub const ALL: [&Keys; 40] = [
     &TOP,
     &ADMIN,
     &LISTENER,
@@ -273,6 +277,7 @@ pub const ALL: [&Keys; 39] = [
     &DEFER,
     &QUEUE,
     &WEBHOOK,
+    &CACHE_REDIS,
     &ROUTE,
 ];
 

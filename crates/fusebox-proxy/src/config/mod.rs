@@ -31,6 +31,7 @@ mod header;
 mod health;
 mod hedge;
 pub mod keys;
+mod levels;
 mod limiter;
 mod listen;
 mod plan;
@@ -40,6 +41,7 @@ pub(crate) mod queue;
 mod reader;
 mod retry;
 mod scopes;
+mod secret;
 mod service;
 mod spare;
 mod throttle;
@@ -51,6 +53,8 @@ pub use chain::{
     BulkheadPlan, ConnectionLimit, Counts, HealthCheck, Limiter, Policies, PriorityRule, Shares,
 };
 pub use error::{ConfigError, ConfigErrors, Place};
+pub(crate) use fallback::is_framing;
+pub use levels::{Levels, RedisPlan};
 pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
 pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
 pub use queue::{Defer, QueuePlan, WebhookPlan};

@@ -1,5 +1,6 @@
 //! What answers instead of a rejection or a failure, checked.
 
+use super::levels::Levels;
 use super::queue::Defer;
 use bytes::Bytes;
 use fusebox_core::pipeline::FallbackOn;
@@ -40,6 +41,8 @@ pub enum FallbackItem {
         scope: CacheScope,
         /// The longest body that is kept, in bytes.
         max_body: usize,
+        /// Where else they are.
+        levels: Levels,
     },
     /// Another service of the file, behind its own circuits.
     Service {

@@ -17,6 +17,7 @@ mod operators;
 mod policies;
 mod retries;
 mod scopes;
+mod second_levels;
 mod shutdown;
 mod smuggling;
 mod start;

@@ -25,6 +25,8 @@ pub struct CacheBuilder<K, V, S = Arc<str>> {
     seed: Option<u64>,
     weigh: Weigh<K, V>,
     judge: Judge<K, V>,
+    #[cfg(feature = "second-level")]
+    pub(super) tiers: Vec<super::second::Tier<K, V, S>>,
     scope: PhantomData<fn() -> S>,
 }
 
@@ -47,6 +49,8 @@ where
             seed: None,
             weigh,
             judge: Arc::new(|_, _| Candidate::default()),
+            #[cfg(feature = "second-level")]
+            tiers: Vec::new(),
             scope: PhantomData,
         }
     }
@@ -131,6 +135,8 @@ where
             judge: self.judge,
             counters,
             untidy: AtomicU64::new(0),
+            #[cfg(feature = "second-level")]
+            tiers: self.tiers,
         })))
     }
 }

@@ -26,11 +26,25 @@
 //! ```
 
 mod builder;
+#[cfg(feature = "second-level")]
+mod deep;
+#[cfg(feature = "cache-file")]
+mod file;
 mod key;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "second-level")]
+mod second;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisAddress};
 pub use builder::CacheBuilder;
+#[cfg(feature = "cache-file")]
+pub use file::CacheFile;
 pub use fusebox_core::cache::{Candidate, Config, NotKept, Settings, Snapshot};
 pub use key::{Key, Scope};
+#[cfg(feature = "second-level")]
+pub use second::{Codec, Encoded, LONGEST, Level, LevelBuilder, LevelError, Place, SecondLevel, Work, Write};
 
 use crate::clock::Clock;
 use builder::{Judge, Weigh};
@@ -43,6 +57,7 @@ use std::mem::size_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// What the store itself needs for an entry, roughly. Without it, empty answers would weigh nothing and never be too many.
 const BOOKKEEPING: u64 = 160;
@@ -64,19 +79,23 @@ struct Shared<K, V, S> {
     counters: Arc<Counters>,
     /// Bytes stored since the store was last told to make room.
     untidy: AtomicU64,
+    #[cfg(feature = "second-level")]
+    tiers: Vec<second::Tier<K, V, S>>,
 }
 
 struct Entry<V> {
     value: V,
     terms: Terms,
     stored_at: Time,
+    /// How old it was then. What comes from elsewhere comes at its age.
+    aged: Duration,
     weight: u32,
     refresh: Refresh,
 }
 
 impl<V> Entry<V> {
     fn judge(&self, now: Time) -> Judgement {
-        self.terms.judge(self.stored_at, now)
+        self.terms.judge_aged(self.aged, self.stored_at, now)
     }
 }
 
@@ -196,26 +215,40 @@ where
     /// As [`store`](Self::store).
     pub fn store_as(&self, key: Key<K, S>, value: V, candidate: &Candidate) -> Result<(), NotKept> {
         let shared = &*self.0;
-        let Ok(own) = catch_unwind(AssertUnwindSafe(|| (shared.weigh)(&key.key, &value))) else {
-            return self.refuse(NotKept::Panicked);
+        let bytes = match self.weighed(&key, &value) {
+            Ok(bytes) => bytes,
+            Err(why) => return self.refuse(why),
         };
-        let fixed = (size_of::<Key<K, S>>() + size_of::<Entry<V>>()) as u64 + BOOKKEEPING;
-        let bytes = own.saturating_add(fixed);
         let terms = match shared.settings.admit(candidate, key.is_shared(), bytes) {
             Ok(terms) => terms,
             Err(why) => return self.refuse(why),
         };
         let weight = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let entry =
-            Entry { value, terms, stored_at: shared.clock.now(), weight, refresh: Refresh::default() };
-        shared.store.insert(key, Arc::new(entry));
+        let (stored_at, aged) = (shared.clock.now(), Duration::ZERO);
+        let entry = Arc::new(Entry { value, terms, stored_at, aged, weight, refresh: Refresh::default() });
+        #[cfg(feature = "second-level")]
+        self.write_behind(&key, &entry);
+        shared.store.insert(key, entry);
         shared.counters.count(Count::Stored);
+        self.tidy(bytes);
+        Ok(())
+    }
+
+    /// What an entry takes, in bytes.
+    fn weighed(&self, key: &Key<K, S>, value: &V) -> Result<u64, NotKept> {
+        let own = catch_unwind(AssertUnwindSafe(|| (self.0.weigh)(&key.key, value)));
+        let fixed = (size_of::<Key<K, S>>() + size_of::<Entry<V>>()) as u64 + BOOKKEEPING;
+        own.map(|own| own.saturating_add(fixed)).map_err(|_| NotKept::Panicked)
+    }
+
+    /// So many bytes have come.
+    fn tidy(&self, bytes: u64) {
+        let shared = &*self.0;
         let untidy = shared.untidy.fetch_add(bytes, Relaxed).saturating_add(bytes);
         if untidy >= shared.settings.config().max_bytes / TIDY_AFTER {
             shared.untidy.store(0, Relaxed);
             shared.store.run_pending_tasks();
         }
-        Ok(())
     }
 
     fn refuse(&self, why: NotKept) -> Result<(), NotKept> {
@@ -226,11 +259,16 @@ where
     /// Drops the answer kept under `key`: what was asked for has changed. A call that began before, and ends after, may
     /// still store what it was answered.
     pub fn forget(&self, key: &Key<K, S>) {
+        #[cfg(feature = "second-level")]
+        self.0.tiers.iter().for_each(|tier| tier.forget(key));
         self.0.store.invalidate(key);
     }
 
-    /// Drops every answer.
+    /// Drops every answer. What second levels keep until now is no answer to this process any more; it stays there for
+    /// others.
     pub fn clear(&self) {
+        #[cfg(feature = "second-level")]
+        self.0.tiers.iter().for_each(second::Tier::distrust);
         self.0.store.invalidate_all();
     }
 
@@ -253,7 +291,12 @@ where
         let shared = &*self.0;
         shared.store.run_pending_tasks();
         let max_bytes = shared.settings.config().max_bytes;
-        shared.counters.snapshot(shared.store.entry_count(), shared.store.weighted_size(), max_bytes)
+        let (entries, bytes) = (shared.store.entry_count(), shared.store.weighted_size());
+        #[cfg_attr(not(feature = "second-level"), expect(unused_mut, reason = "second levels add to it"))]
+        let mut snapshot = shared.counters.snapshot(entries, bytes, max_bytes);
+        #[cfg(feature = "second-level")]
+        shared.tiers.iter().for_each(|tier| tier.add_to(&mut snapshot));
+        snapshot
     }
 }
 

@@ -31,10 +31,12 @@ where
     V: Clone + Send + Sync + 'static,
     S: Hash + Eq + Send + Sync + 'static,
 {
-    cache: &'a Cache<K, V, S>,
+    pub(super) cache: &'a Cache<K, V, S>,
     /// Until the live answer is stored under it.
-    key: Option<Key<K, S>>,
+    pub(super) key: Option<Key<K, S>>,
     flight: Option<Flight<K, V, S>>,
+    #[cfg(feature = "second-level")]
+    pub(super) behind: super::behind::Behind<V>,
 }
 
 #[cfg(feature = "cache")]
@@ -45,9 +47,17 @@ where
     S: Hash + Eq + Send + Sync + 'static,
 {
     pub(super) fn new(cache: &'a Cache<K, V, S>, key: Key<K, S>) -> Self {
-        Cached { cache, key: Some(key), flight: None }
+        Cached {
+            cache,
+            key: Some(key),
+            flight: None,
+            #[cfg(feature = "second-level")]
+            behind: super::behind::Behind::default(),
+        }
     }
 
+    /// In the first level, without waiting.
+    #[cfg(not(feature = "second-level"))]
     fn look(&self) -> Option<(V, Source)> {
         let Kept { value, source } = self.cache.look(self.key.as_ref()?)?;
         Some((value, source))
@@ -111,8 +121,11 @@ where
     fn poll_answer(
         self: Pin<&mut Self>,
         _: Cause<'_, V, E>,
-        _: &mut Context<'_>,
+        _cx: &mut Context<'_>,
     ) -> Poll<Option<(V, Source)>> {
+        #[cfg(feature = "second-level")]
+        return self.get_mut().poll_behind(_cx);
+        #[cfg(not(feature = "second-level"))]
         Poll::Ready(self.look())
     }
 }
@@ -129,6 +142,9 @@ where
     }
 
     fn answer_blocking(self, _: Cause<'_, V, E>) -> Option<(V, Source)> {
+        #[cfg(feature = "second-level")]
+        return self.look_further();
+        #[cfg(not(feature = "second-level"))]
         self.look()
     }
 }

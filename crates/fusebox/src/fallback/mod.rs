@@ -22,6 +22,8 @@
 //!
 //! With the feature `queue`, a call that can wait is kept and made later: see [`queue`](crate::queue).
 
+#[cfg(feature = "second-level")]
+mod behind;
 mod cause;
 mod items;
 pub(crate) mod list;

@@ -65,4 +65,12 @@ const CACHE: &[Family<cache::Snapshot>] = &[
         s.refresh_failures as f64
     }),
     counter("cache_evictions_total", "Answers thrown out to make room.", |s| s.evictions as f64),
+    counter_by(
+        "cache_l2_looks_total",
+        "Looks in second levels, by what was found.",
+        "result",
+        &[("hit", |s| s.l2_hits as f64), ("miss", |s| s.l2_misses as f64)],
+    ),
+    counter("cache_l2_errors_total", "Looks and writes that a second level failed.", |s| s.l2_errors as f64),
+    counter("cache_l2_dropped_total", "Answers not written to a second level.", |s| s.l2_dropped as f64),
 ];

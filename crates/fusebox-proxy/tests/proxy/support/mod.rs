@@ -2,9 +2,13 @@
 
 mod backend;
 mod client;
+#[path = "../../../../fusebox/tests/levels/server.rs"]
+#[allow(dead_code, reason = "the library's tests ask it for more")]
+mod redis_server;
 
 pub(crate) use backend::{Backend, drop_syns, nobody};
 pub(crate) use client::{Answer, Client, get};
+pub(crate) use redis_server::RedisServer;
 
 use fusebox::breaker::{Snapshot, State};
 use fusebox_proxy::config::Plan;
