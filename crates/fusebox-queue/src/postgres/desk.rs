@@ -55,7 +55,9 @@ impl Counts {
 /// Items whose rows this transaction has locked.
 #[derive(Default)]
 pub(super) struct Open {
-    items: BTreeMap<ItemId, (Held, Record)>,
+    items: HashMap<ItemId, (Held, Record)>,
+    /// As they were read.
+    order: Vec<ItemId>,
     notices: Vec<NewItem>,
 }
 
@@ -65,20 +67,20 @@ impl Open {
         for row in rows {
             let held = held(row)?;
             let before = held.view.record.clone();
+            open.order.push(held.view.id);
             open.items.insert(held.view.id, (held, before));
         }
         Ok(open)
     }
 
-    /// The numbers of those that can be read.
+    /// The numbers of those that can be read, in their order.
     pub(super) fn ids(&self) -> Vec<ItemId> {
-        let whole = self.items.values().filter(|(held, _)| held.broken.is_none());
-        whole.map(|(held, _)| held.view.id).collect()
+        self.order.iter().copied().filter(|id| self.broken(*id).is_none()).collect()
     }
 
-    /// The largest number.
+    /// The number of the last.
     pub(super) fn last(&self) -> Option<ItemId> {
-        self.items.last_key_value().map(|(id, _)| *id)
+        self.order.last().copied()
     }
 
     /// How an item stands that cannot be read.
@@ -139,7 +141,7 @@ impl<'c> Desk<'c> {
     pub(super) async fn close(&mut self, mut open: Open) -> Done<()> {
         let now = self.now().await?;
         let (mut changed, mut broken) = (Vec::new(), Vec::new());
-        for (_, (mut held, mut before)) in open.items {
+        for (mut held, mut before) in open.items.into_values() {
             let Some(why) = held.broken else {
                 if held.view.record != before {
                     self.count(&held, &before);

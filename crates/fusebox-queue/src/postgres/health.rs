@@ -1,7 +1,7 @@
 //! What the server does that the queue feels.
 
 use super::desk::{Desk, Done};
-use sqlx::{PgPool, Row};
+use sqlx::{PgConnection, Row};
 use std::fmt;
 use std::time::Duration;
 
@@ -54,9 +54,9 @@ impl Desk<'_> {
 }
 
 /// Whether what is committed is on the drive.
-pub(super) async fn is_durable(pool: &PgPool) -> Done<bool> {
+pub(super) async fn is_durable(connection: &mut PgConnection) -> Done<bool> {
     let sql = "SELECT current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'";
-    Ok(sqlx::query_scalar(sql).fetch_one(pool).await?)
+    Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 
 #[cfg(test)]

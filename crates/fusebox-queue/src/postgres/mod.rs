@@ -41,7 +41,7 @@ use desk::{Desk, Done, House};
 use fault::Fault;
 use schema::Schema;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Transaction};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -131,10 +131,9 @@ impl Postgres {
         let address = address.application_name("fusebox");
         let Options { limits, schema, max_connections, patience, notify, clock } = options;
         let house = House { schema: Schema::named(&schema)?, limits, clock, notify };
+        let durable = prepare(&address, &house.schema).await.map_err(|fault| fault.error)?;
         let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(patience);
         let pool = pool.connect_lazy_with(address.clone());
-        house.schema.migrate(&pool).await.map_err(|fault| fault.error)?;
-        let durable = health::is_durable(&pool).await.map_err(|fault| fault.error)?;
         Ok(Postgres(Arc::new(Inner { pool, address, house, patience, durable, runtime })))
     }
 
@@ -195,6 +194,15 @@ impl Postgres {
         });
         Box::pin(async move { task.await.unwrap_or(Err(StoreError::Stopped)) })
     }
+}
+
+/// Makes a schema what this version knows; whether what is committed there is durable.
+async fn prepare(address: &PgConnectOptions, schema: &Schema) -> Done<bool> {
+    let mut connection = PgConnection::connect_with(address).await?;
+    schema.migrate(&mut connection).await?;
+    let durable = health::is_durable(&mut connection).await?;
+    connection.close().await?;
+    Ok(durable)
 }
 
 impl Inner {

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use crate::error::StoreError;
-use sqlx::{Executor, PgPool, Postgres, Transaction};
+use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
 
 /// What tells our advisory locks from others': "fuse" in ASCII.
 const APPLICATION: i32 = 0x6675_7365;
@@ -77,8 +77,8 @@ impl Schema {
     }
 
     /// Makes the schema what this version knows: each step whole or not at all, by one process at a time.
-    pub(super) async fn migrate(&self, pool: &PgPool) -> Result<(), Fault> {
-        let mut transaction = pool.begin().await?;
+    pub(super) async fn migrate(&self, connection: &mut PgConnection) -> Result<(), Fault> {
+        let mut transaction = connection.begin().await?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))").bind(APPLICATION);
         lock.bind(&self.0).execute(&mut *transaction).await?;
         let found = self.version(&mut transaction).await?;

@@ -56,7 +56,6 @@ impl Desk<'_> {
                 leased.push(Leased { token: Token { id, lease }, view, payload, format });
             }
         }
-        leased.sort_by_key(|leased| (leased.view.record.due_at, leased.view.id));
         self.close(open).await?;
         Ok(leased)
     }
