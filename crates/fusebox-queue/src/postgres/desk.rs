@@ -4,6 +4,9 @@
 //!
 //! Every transaction takes its locks in one order, so that none waits for another that waits for it: rows of items first, then of
 //! queues, then counters, each in its own order. Counters are therefore summed up, and written when everything else is.
+//!
+//! A counter is the sum of two rows. Who enqueues writes one of them, and may keep it locked until the caller's transaction ends;
+//! everybody else writes the other, so that no settlement waits for that.
 
 use super::fault::Fault;
 use super::rows::{COLUMNS, Held, held, millis, number, text};
@@ -29,10 +32,18 @@ pub(super) struct House {
     pub(super) notify: bool,
 }
 
+/// Which row of a counter a transaction writes.
+#[derive(Clone, Copy)]
+pub(super) enum Side {
+    Enqueues = 0,
+    Rest = 1,
+}
+
 /// A transaction at work.
 pub(super) struct Desk<'c> {
     pub(super) connection: &'c mut PgConnection,
     pub(super) house: &'c House,
+    pub(super) side: Side,
     now: Option<Timestamp>,
     counted: BTreeMap<(String, i16), Counts>,
 }
@@ -106,7 +117,7 @@ impl Open {
 
 impl<'c> Desk<'c> {
     pub(super) fn new(connection: &'c mut PgConnection, house: &'c House) -> Self {
-        Desk { connection, house, now: None, counted: BTreeMap::new() }
+        Desk { connection, house, side: Side::Rest, now: None, counted: BTreeMap::new() }
     }
 
     pub(super) fn sql(&self, sql: &str) -> String {
@@ -300,9 +311,10 @@ impl<'c> Desk<'c> {
             return Ok(());
         }
         let sql = self.sql(
-            "INSERT INTO @.tally AS tally (queue, class, live, bytes, dead) \
-             SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) ORDER BY 1, 2 \
-             ON CONFLICT (queue, class) DO UPDATE SET live = tally.live + excluded.live, \
+            "INSERT INTO @.tally AS tally (queue, class, side, live, bytes, dead) \
+             SELECT queue, class, $6, live, bytes, dead \
+             FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+             AS new (queue, class, live, bytes, dead) ORDER BY 1, 2 ON CONFLICT (queue, class, side) DO UPDATE SET live = tally.live + excluded.live, \
              bytes = tally.bytes + excluded.bytes, dead = tally.dead + excluded.dead",
         );
         let write = sqlx::query(&sql)
@@ -310,7 +322,8 @@ impl<'c> Desk<'c> {
             .bind(counted.iter().map(|((_, class), _)| *class).collect::<Vec<_>>())
             .bind(counted.iter().map(|(_, counts)| counts.live).collect::<Vec<_>>())
             .bind(counted.iter().map(|(_, counts)| counts.bytes).collect::<Vec<_>>())
-            .bind(counted.iter().map(|(_, counts)| counts.dead).collect::<Vec<_>>());
+            .bind(counted.iter().map(|(_, counts)| counts.dead).collect::<Vec<_>>())
+            .bind(self.side as i16);
         write.execute(self.connection).await?;
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! has found still holds when it stores: limits are exact, and one key is one item, also where another transaction that had it rolls
 //! back.
 
-use super::desk::{Desk, Done};
+use super::desk::{Desk, Done, Side};
 use super::rows::state;
 use crate::error::StoreError;
 use crate::item::{ItemId, Limits, NewItem, View};
@@ -45,6 +45,7 @@ impl Desk<'_> {
             item.check(&self.house.limits)?;
             refuse_zero(item)?;
         }
+        self.side = Side::Enqueues;
         let queues: BTreeSet<&str> = items.iter().map(|item| &*item.queue).collect();
         let queues: Vec<&str> = queues.into_iter().collect();
         self.lock(&queues).await?;

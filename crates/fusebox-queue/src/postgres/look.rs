@@ -155,7 +155,10 @@ impl Desk<'_> {
 
     pub(super) async fn stats(&mut self, queue: &str) -> Done<Stats> {
         let mut stats = Stats { paused: self.is_paused(queue).await?, ..Stats::default() };
-        let sql = self.sql("SELECT class, live, bytes, dead FROM @.tally WHERE queue = $1");
+        let sql = self.sql(
+            "SELECT class, sum(live)::bigint, sum(bytes)::bigint, sum(dead)::bigint FROM @.tally WHERE queue = $1 \
+             GROUP BY class",
+        );
         for row in sqlx::query(&sql).bind(queue).fetch_all(&mut *self.connection).await? {
             let count = |at| row.try_get::<i64, _>(at).map(|count| u64::try_from(count).unwrap_or(0));
             let class = usize::try_from(row.try_get::<i16, _>(0)?).unwrap_or(usize::MAX);

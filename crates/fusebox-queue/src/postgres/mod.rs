@@ -6,8 +6,9 @@
 //! time. An item can be stored in the transaction that says why it must be made, with [`Postgres::enqueue_in`]: there is no moment
 //! at which one is there without the other.
 //!
-//! Workers that race skip what another one has locked. Who enqueues locks its queue until its transaction ends: limits and keys are
-//! exact, and a queue takes one batch at a time, so many items in one call are much cheaper than one item in many.
+//! Workers that race skip what another one has locked. Who enqueues locks its queue against others that enqueue until its
+//! transaction ends: limits and keys are exact, and a queue takes one batch at a time, so many items in one call are much cheaper than
+//! one item in many.
 //!
 //! Time is the server's. Nobody takes over what another process had leased: leases end by that time and by nothing else.
 //!
@@ -140,7 +141,7 @@ impl Postgres {
     /// Takes items as part of the caller's own transaction: they are kept if it is committed, and otherwise have never been there.
     /// All that [`enqueue`](QueueStore::enqueue) says holds.
     ///
-    /// The transaction has the queues to itself until it ends, so it should end soon. One that enqueues several times can be ended
+    /// Nobody else enqueues in its queues until the transaction ends, so it should end soon. One that enqueues several times can be ended
     /// by the server for the sake of another that has the same queues in another order: enqueue all at once.
     ///
     /// # Errors
