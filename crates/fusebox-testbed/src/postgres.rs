@@ -88,7 +88,9 @@ fn serve(port: u16, folder: &Path) -> Command {
 
 fn answers(port: u16) -> bool {
     let mut ready = Command::new(programs().join("pg_isready"));
-    ready.args(["-q", "-h", "127.0.0.1", "-U", USER, "-d", "postgres", "-p", &port.to_string()]).stdin(Stdio::null());
+    ready
+        .args(["-q", "-h", "127.0.0.1", "-U", USER, "-d", "postgres", "-p", &port.to_string()])
+        .stdin(Stdio::null());
     ready.status().is_ok_and(|status| status.success())
 }
 
