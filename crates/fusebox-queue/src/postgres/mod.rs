@@ -146,7 +146,8 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// As of any store. After any but [`StoreError::Invalid`] the transaction can only be rolled back.
+    /// As of any store. After any but [`StoreError::Invalid`] the transaction can only be rolled back; so it may have to be at a
+    /// stricter isolation than read committed, when another one has enqueued since it began.
     ///
     /// # Cancel safety
     ///

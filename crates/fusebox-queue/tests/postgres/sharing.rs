@@ -76,6 +76,25 @@ fn producers_of_two_processes_fill_a_queue_to_the_item_and_the_byte() {
 }
 
 #[test]
+fn of_settlements_that_race_for_one_lease_one_is_applied() {
+    let options = anew();
+    let stores = RUNTIME.block_on(async { [connect(&options).await, connect(&options).await] });
+    for key in ["a", "b", "c", "d", "e"] {
+        block_on(stores[0].enqueue(vec![item(key)])).expect("kept");
+        let leased = block_on(stores[0].lease(LeaseRequest::of("q", 1, LONG))).expect("leased").remove(0);
+        let told: Vec<Settled> = std::thread::scope(|scope| {
+            let settle = |racer: usize| block_on(stores[racer % 2].settle(vec![(leased.token, done())]));
+            let racers: Vec<_> = (0..16).map(|racer| scope.spawn(move || settle(racer))).collect();
+            racers.into_iter().map(|racer| racer.join().expect("no panic").expect("told")[0]).collect()
+        });
+        let applied = told.iter().filter(|told| **told == Settled::Applied).count();
+        let already = told.iter().filter(|told| **told == Settled::AlreadyDone).count();
+        assert_eq!((applied, already), (1, 15), "{told:?}");
+    }
+    assert_eq!(RUNTIME.block_on(live(&stores[0])), 0, "each counted once");
+}
+
+#[test]
 fn settlements_and_enqueues_that_race_leave_counters_that_agree_with_what_is_there() {
     let options = anew();
     let store = RUNTIME.block_on(connect(&options));
@@ -112,16 +131,20 @@ fn a_bell_rings_for_what_is_enqueued_in_its_queue_and_for_nothing_else() {
         store.enqueue_in(&mut transaction, vec![item("rolled back")]).await.expect("told");
         transaction.rollback().await.expect("rolled back");
         put(&store, "a").await;
-        put(&store, "b").await;
         assert!(bell.rung(LONG).await);
+    });
+}
 
-        // What waits is woken, and a key that is there already wakes nobody.
-        let waiting = RUNTIME.spawn(async move { (bell.rung(LONG).await, bell) });
-        put(&store, "c").await;
-        let (rung, mut bell) = waiting.await.expect("no panic");
-        assert!(rung);
-        while bell.rung(Duration::from_millis(1)).await {}
-        put(&store, "c").await;
+#[test]
+fn who_waits_for_a_bell_is_woken_and_by_no_key_that_is_there_already() {
+    RUNTIME.block_on(async {
+        let store = connect(&anew()).await;
+        let mut bell = store.bell("q").await.expect("listens");
+        let waiting = RUNTIME.spawn(async move { bell.rung(LONG).await });
+        put(&store, "a").await;
+        assert!(waiting.await.expect("no panic"));
+        let mut bell = store.bell("q").await.expect("listens");
+        put(&store, "a").await;
         assert!(!bell.rung(Duration::from_millis(100)).await);
     });
 }
