@@ -264,7 +264,8 @@ impl<'c> Desk<'c> {
              FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::integer[], $6::smallint[], $7::boolean[], \
              $8::bigint[], $9::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::smallint[], $15::bigint[]) \
              WITH ORDINALITY AS new (queue, key, fingerprint, payload, format, class, needs_check, max_attempts, \
-             max_crashes, due_at, expires_at, contact, events, delayed_at, place) ORDER BY place \
+             max_crashes, due_at, expires_at, contact, events, delayed_at, place) \
+             WHERE NOT EXISTS (SELECT FROM @.item AS there WHERE there.queue = new.queue AND there.key = new.key) ORDER BY place \
              ON CONFLICT (queue, key) DO NOTHING RETURNING id, queue, key, class, bytes",
         );
         let insert = sqlx::query(&sql)
