@@ -38,7 +38,7 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// The file was written by a later version.
+    /// The file, or the database's schema, was written by a later version.
     #[error("read {path}: its schema is version {found}, this version knows {known}; use a later fusebox")]
     TooNew {
         /// The file.
@@ -64,6 +64,13 @@ pub enum StoreError {
     /// Another owner has taken the file over. This one writes no more.
     #[error("write to {0}: another owner has taken the file over")]
     Fenced(PathBuf),
+    /// The server that has the items does not answer. What was asked may have been done, or not; the store goes on by itself once
+    /// the server is back.
+    #[error("reach the database: {why}; nothing acknowledged is lost, and the queue goes on once it is back")]
+    Unreachable {
+        /// What the connection says.
+        why: String,
+    },
     /// The store has stopped.
     #[error("reach the store: it has stopped")]
     Stopped,

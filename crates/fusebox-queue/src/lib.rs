@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`Memory`] | no | tests, and as the model that other stores are compared with |
 //! | [`Sqlite`](sqlite::Sqlite) | when it says so, through a power cut | one process, one file |
+//! | `Postgres`, with the feature `postgres` | as its server says, usually through a power cut | several processes, and items in the caller's own transaction |
 //!
 //! What a store promises it declares as [`Capabilities`]; a policy that [`Needs`] more fails when it is built, not in the
 //! outage. Delivery is at least once: a call that was on its way when a process died may have reached its dependency, so it
@@ -35,6 +36,8 @@ mod memory;
 mod meter;
 pub mod notice;
 mod order;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod record;
 pub mod replay;
 pub mod report;

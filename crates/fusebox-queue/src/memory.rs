@@ -87,6 +87,13 @@ impl Inner {
         Enqueued::Stored(view.id)
     }
 
+    /// Stores a notice, unless the same has been told in this very moment.
+    fn tell(&mut self, notice: &NewItem, now: Timestamp) {
+        if !self.queue(&notice.queue).any(|item| item.view.key == notice.key) {
+            self.insert(notice, now);
+        }
+    }
+
     fn insert(&mut self, new: &NewItem, now: Timestamp) -> View {
         self.ids += 1;
         let id = ItemId(self.ids);
@@ -102,7 +109,7 @@ impl Inner {
         let before = item.view.record.clone();
         let changed = change(&mut item.view);
         if let Some(notice) = notice::of_change(&item.view, &before, now) {
-            self.insert(&notice, now);
+            self.tell(&notice, now);
         }
         Some(changed)
     }

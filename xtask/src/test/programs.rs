@@ -19,13 +19,17 @@ const PROGRAMS: &[Program] = &[
         wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
     },
     Program { name: "redis-server", debian: "redis-server", wanted_by: &["fusebox", "fusebox-proxy"] },
+    Program { name: "postgres", debian: "postgresql", wanted_by: &["fusebox-queue"] },
 ];
+
+/// Where Debian puts servers of which several versions can be there, each with a folder `bin` of its own.
+const VERSIONED: &[&str] = &["/usr/lib/postgresql"];
 
 /// Sees to it that every program is there that the tests of `selection` run.
 pub(crate) fn present(selection: &Selection) -> End {
     let wanted =
         || PROGRAMS.iter().filter(|program| program.wanted_by.iter().any(|name| selection.holds(name)));
-    let missing: Vec<&Program> = wanted().filter(|program| !on_path(program.name)).collect();
+    let missing: Vec<&Program> = wanted().filter(|program| !is_there(program.name)).collect();
     if missing.is_empty() {
         let names: Vec<&str> = wanted().map(|program| program.name).collect();
         return if names.is_empty() {
@@ -37,7 +41,8 @@ pub(crate) fn present(selection: &Selection) -> End {
     if on_path("apt-get") && is_root() {
         install(&missing);
     }
-    let missing: Vec<String> = missing.iter().filter(|program| !on_path(program.name)).map(lacking).collect();
+    let missing: Vec<String> =
+        missing.iter().filter(|program| !is_there(program.name)).map(lacking).collect();
     if missing.is_empty() { End::Passed("installed".into()) } else { End::Failed(missing.join("; ")) }
 }
 
@@ -57,6 +62,11 @@ fn install(programs: &[&Program]) {
     if !(apt(&["update"]) && apt(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat())) {
         println!("apt-get failed");
     }
+}
+
+fn is_there(name: &str) -> bool {
+    let versions = VERSIONED.iter().flat_map(std::fs::read_dir).flatten().filter_map(Result::ok);
+    on_path(name) || versions.into_iter().any(|version| version.path().join("bin").join(name).is_file())
 }
 
 fn on_path(name: &str) -> bool {
@@ -81,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named_with_the_package_that_brings_it() {
-        assert!(!on_path("a-program-that-nobody-has"));
+        assert!(!is_there("a-program-that-nobody-has"));
         let text = lacking(&&PROGRAMS[0]);
         assert!(text.contains("promtool") && text.contains("apt-get install prometheus"), "{text}");
     }

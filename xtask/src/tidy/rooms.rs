@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("crates/fusebox/src/driver/blocking.rs", "the blocking driver sleeps"),
     ("crates/fusebox/src/driver/timed.rs", "the async driver waits"),
     ("crates/fusebox-queue/src/clock.rs", "the clock of a store"),
+    ("crates/fusebox-testbed/src/patience.rs", "tests wait for the servers that they start"),
     ("crates/fusebox-admin/src/wall.rs", "dates for operators"),
     ("crates/fusebox-proxy/src/alarm.rs", "the proxy's timers"),
     ("crates/fusebox-proxy/src/wall.rs", "dates for callers"),

@@ -200,7 +200,16 @@ impl Desk {
             )?;
         }
         let now = self.clock.now();
-        notice::of_change(item, before, now).map_or(Ok(()), |notice| self.insert(&notice, now).map(drop))
+        notice::of_change(item, before, now).map_or(Ok(()), |notice| self.tell(&notice, now))
+    }
+
+    /// Stores a notice, unless the same has been told in this very moment.
+    fn tell(&self, notice: &NewItem, now: Timestamp) -> Done<()> {
+        let known = "SELECT 1 FROM item WHERE queue = ?1 AND key = ?2";
+        match self.one(known, [&notice.queue, &notice.key], |_| Ok(()))? {
+            Some(()) => Ok(()),
+            None => self.insert(notice, now).map(drop),
+        }
     }
 
     pub(super) fn enqueue(&mut self, items: &[NewItem]) -> Done<Vec<Enqueued>> {

@@ -8,6 +8,8 @@ mod life;
 mod model;
 mod notices;
 mod operators;
+#[cfg(feature = "postgres")]
+mod server;
 
 use fusebox_queue::sqlite::{Options, Sqlite};
 use fusebox_queue::{
@@ -47,6 +49,10 @@ macro_rules! on_every_store {
         }
         mod sqlite {
             $(#[test] fn $test() { super::$test(crate::sqlite); })*
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[test] fn $test() { super::$test(crate::server::postgres); })*
         }
     };
 }

@@ -1,6 +1,6 @@
-//! Random work on SQLite and in memory comes to the same.
+//! Random work comes to the same in a store and in memory.
 
-use crate::{Stand, memory, secs, sqlite};
+use crate::{Make, Stand, memory, secs, sqlite};
 use fusebox_core::Priority;
 use fusebox_queue::record::Death;
 use fusebox_queue::{Act, Events, Filter, LeaseRequest, Limits, NewItem, Notices, Order, Settlement, Token};
@@ -110,18 +110,38 @@ fn everything(stand: &Stand) -> String {
     format!("{views:#?} {:#?}", stand.stats())
 }
 
+/// What random work comes to in memory, it comes to in a store that `make` has made.
+fn compare(ops: &[Op], make: Make) -> Result<(), TestCaseError> {
+    let limits = Limits { max_items: 8, max_bytes: 120, provider_window: secs(300), ..Limits::default() };
+    let (model, real) = (memory(limits), make(limits));
+    let (mut model_leases, mut real_leases) = (Vec::new(), Vec::new());
+    for op in ops {
+        let expected = apply(&model, op, &mut model_leases);
+        prop_assert_eq!(expected, apply(&real, op, &mut real_leases), "{:?}", op);
+    }
+    prop_assert_eq!(everything(&model), everything(&real));
+    Ok(())
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn random_work_comes_to_the_same_in_every_store(ops in prop::collection::vec(op(), 1..120)) {
-        let limits = Limits { max_items: 8, max_bytes: 120, provider_window: secs(300), ..Limits::default() };
-        let (model, real) = (memory(limits), sqlite(limits));
-        let (mut model_leases, mut real_leases) = (Vec::new(), Vec::new());
-        for op in &ops {
-            let expected = apply(&model, op, &mut model_leases);
-            prop_assert_eq!(expected, apply(&real, op, &mut real_leases), "{:?}", op);
-        }
-        prop_assert_eq!(everything(&model), everything(&real));
+        compare(&ops, sqlite)?;
+    }
+}
+
+#[cfg(feature = "postgres")]
+proptest! {
+    #![proptest_config(cases(24))]
+
+    #[test]
+    fn random_work_comes_to_the_same_in_postgres(ops in prop::collection::vec(op(), 1..120)) {
+        compare(&ops, crate::server::postgres)?;
     }
 }

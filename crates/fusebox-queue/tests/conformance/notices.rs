@@ -10,6 +10,7 @@ on_every_store!(
     what_waits_for_long_is_told_of_once,
     what_expires_or_dies_is_told_of_and_nobody_else_is,
     a_success_that_comes_late_is_told_of_once,
+    what_dies_twice_in_one_moment_is_told_of_once,
     a_notice_is_never_told_of_and_takes_no_place,
 );
 
@@ -82,6 +83,20 @@ fn a_success_that_comes_late_is_told_of_once(make: Make) {
     let mut events = events(&stand);
     events.sort_by_key(|event| event.as_str());
     assert_eq!(events, [Event::Dead, Event::Deferred, Event::Done]);
+}
+
+fn what_dies_twice_in_one_moment_is_told_of_once(make: Make) {
+    let stand = make(Limits::default());
+    stand.put([NewItem { notices: told(Events::of([Event::Dead])), ..item("a") }]);
+    let all = |act| {
+        let filter = Filter { queue: Some("q".into()), ..Filter::default() };
+        Order::new(act, filter, "ann", "no such card")
+    };
+    let moved = [Act::Bury, Act::Redrive, Act::Bury].map(|act| stand.operate(all(act)).len());
+    assert_eq!((moved, events(&stand)), ([1, 1, 1], vec![Event::Dead]));
+    stand.clock.pass(secs(1));
+    let moved = [Act::Redrive, Act::Bury].map(|act| stand.operate(all(act)).len());
+    assert_eq!((moved, events(&stand)), ([1, 1], vec![Event::Dead]), "it has died again");
 }
 
 fn a_notice_is_never_told_of_and_takes_no_place(make: Make) {
