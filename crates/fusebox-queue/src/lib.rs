@@ -32,6 +32,8 @@ mod clock;
 mod error;
 mod item;
 mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod notice;
 mod order;
 pub mod record;
@@ -40,6 +42,8 @@ pub mod replay;
 pub mod sqlite;
 mod store;
 mod tally;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use capabilities::{Capabilities, Missing, Needs, Unique};
 pub use clock::{StoreClock, Timestamp};

@@ -1,10 +1,9 @@
 //! Random work on SQLite and in memory comes to the same.
 
-use crate::{Stand, memory, secs, sqlite};
+use crate::{Stand, block_on, memory, secs, sqlite};
 use fusebox_core::Priority;
 use fusebox_queue::record::Death;
 use fusebox_queue::{Act, Events, Filter, LeaseRequest, Limits, NewItem, Notices, Order, Settlement, Token};
-use futures_executor::block_on;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
