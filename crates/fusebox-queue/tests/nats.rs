@@ -7,10 +7,11 @@ use fusebox_queue::nats::{Nats, Options};
 use fusebox_queue::record::{Death, State};
 use fusebox_queue::{
     Enqueued, LeaseRequest, Leased, Limits, NewItem, Notices, QueueStore, Settled, Settlement, StoreError,
+    View,
 };
 use server::{Server, block_on};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 const fn millis(millis: u64) -> Duration {
@@ -82,58 +83,60 @@ fn three_servers_are_not_found_where_there_is_one() {
 fn nothing_that_was_acknowledged_is_lost_when_the_server_is_killed_in_the_middle() {
     let mut server = Server::start();
     let store = open(&server, waived());
-    let (mut kept, mut ended) = (HashSet::new(), HashSet::new());
-    for round in 0..3 {
-        let made = AtomicUsize::new(0);
-        // It works until the server is gone under it.
-        let (kept_now, done_now) = std::thread::scope(|scope| {
-            let producer = scope.spawn(|| {
-                let mut kept = Vec::new();
-                for i in 0.. {
-                    let key = format!("{round}-{i}");
-                    let told = block_on(store.enqueue(vec![NewItem::new("q", &*key, &*key)]));
-                    if told.is_err() {
-                        break;
-                    }
-                    kept.push(key);
+    let (made, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // What meets a server that is gone fails, and whoever did it goes on.
+    let (kept, ended) = std::thread::scope(|scope| {
+        let producer = scope.spawn(|| {
+            let mut kept = HashSet::new();
+            for i in (0..).take_while(|_| !is_over.load(Relaxed)) {
+                let key = format!("{i}");
+                if block_on(store.enqueue(vec![NewItem::new("q", &*key, &*key)])).is_ok() {
+                    kept.insert(key);
                     made.fetch_add(1, Relaxed);
                 }
-                kept
-            });
-            let worker = scope.spawn(|| {
-                let mut ended = Vec::new();
-                while let Ok(leased) =
-                    block_on(store.lease(LeaseRequest::of("q", 2, Duration::from_secs(3_600))))
-                {
-                    for leased in leased {
-                        if block_on(store.settle(vec![(leased.token, done())])).is_ok() {
-                            ended.push(leased.view.key);
-                        }
+            }
+            kept
+        });
+        let worker = scope.spawn(|| {
+            let mut ended = HashSet::new();
+            while !is_over.load(Relaxed) {
+                let request = LeaseRequest::of("q", 2, Duration::from_secs(3_600));
+                for leased in block_on(store.lease(request)).unwrap_or_default() {
+                    if block_on(store.settle(vec![(leased.token, done())])).is_ok() {
+                        ended.insert(leased.view.key);
                     }
                 }
-                ended
-            });
-            while made.load(Relaxed) < 60 {
+            }
+            ended
+        });
+        for round in 1..=3 {
+            while made.load(Relaxed) < 60 * round {
                 std::thread::yield_now();
             }
-            server.kill();
-            (producer.join().expect("no panic"), worker.join().expect("no panic"))
-        });
-        kept.extend(kept_now);
-        ended.extend(done_now);
-        server.restart();
-        let store = open(&server, waived());
-        let rows = block_on(store.list(fusebox_queue::Filter::default(), usize::MAX)).expect("read");
-        let there: HashSet<_> = rows.iter().map(|view| view.key.clone()).collect();
-        let done: HashSet<_> = rows
-            .iter()
-            .filter(|view| view.record.state == State::Done)
-            .map(|view| view.key.clone())
-            .collect();
-        assert!(kept.is_subset(&there), "round {round}: {:?}", kept.difference(&there));
-        assert!(ended.is_subset(&done), "round {round}: {:?}", ended.difference(&done));
+            server.kill_and_restart();
+        }
+        while made.load(Relaxed) < 60 * 4 {
+            std::thread::yield_now();
+        }
+        is_over.store(true, Relaxed);
+        (producer.join().expect("no panic"), worker.join().expect("no panic"))
+    });
+    let rows = block_on(store.list(fusebox_queue::Filter::default(), usize::MAX)).expect("read");
+    let keys = |rows: &[&View]| rows.iter().map(|view| view.key.clone()).collect::<HashSet<_>>();
+    let there = keys(&rows.iter().collect::<Vec<_>>());
+    let done = keys(&rows.iter().filter(|view| view.record.state == State::Done).collect::<Vec<_>>());
+    assert!(kept.is_subset(&there), "{:?}", kept.difference(&there));
+    assert!(ended.is_subset(&done), "{:?}", ended.difference(&done));
+    assert!(kept.len() >= 240 && ended.len() >= 10, "{} kept, {} done", kept.len(), ended.len());
+    // And nothing is stuck: whatever nobody has in hand is leased.
+    let (mut waiting, ready) = (0, State::Ready);
+    for view in rows.iter().filter(|view| view.record.state == ready) {
+        waiting += usize::from(kept.contains(&view.key));
     }
-    assert!(kept.len() >= 100 && ended.len() >= 10, "{} kept, {} done", kept.len(), ended.len());
+    let leased: usize = std::iter::from_fn(|| Some(lease(&store, 100, Duration::from_secs(60)).len()))
+        .take_while(|leased| *leased > 0)
+        .sum();
+    assert!(leased >= waiting, "{leased} of {waiting}");
 }
 
 #[test]

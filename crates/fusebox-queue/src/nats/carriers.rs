@@ -6,13 +6,13 @@ use super::{PATIENCE, server};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::item::ItemId;
-use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType, Stream,
 };
 use async_nats::jetstream::{AckKind, Context, ErrorCode, Message, message::PublishMessage};
+use async_nats::{HeaderMap, Request};
 use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::error::Error;
@@ -181,8 +181,7 @@ impl Carriers {
 
     /// Tells the server what became of a delivery, and hears that it knows.
     pub(super) async fn tell(&self, reply: &str, kind: AckKind) -> Result<(), StoreError> {
-        let client = self.context.client();
-        client.request(reply.to_owned(), kind.into()).await.map(drop).map_err(server)
+        tell(&self.context, reply, kind).await
     }
 
     /// The item's carrier, unless it is gone.
@@ -233,12 +232,29 @@ pub(super) fn born(headers: Option<&HeaderMap>) -> Option<Timestamp> {
     headers?.get(BORN)?.as_str().parse().ok().map(Timestamp)
 }
 
+/// Tells the server what became of a delivery, and hears that it knows.
+pub(super) async fn tell(context: &Context, reply: &str, kind: AckKind) -> Result<(), StoreError> {
+    let request = Request::new().payload(kind.into()).timeout(Some(PATIENCE));
+    context.client().send_request(reply.to_owned(), request).await.map(drop).map_err(server)
+}
+
 /// At most so many messages, without waiting for more.
 pub(super) async fn at_hand(consumer: &PullConsumer, most: usize) -> Result<Vec<Message>, StoreError> {
     let fetching = async {
         // Told when to expire, the server would wait until then.
-        let batch = consumer.fetch().max_messages(most).messages().await.map_err(server)?;
-        batch.try_collect().await.map_err(server)
+        let mut batch = consumer.fetch().max_messages(most).messages().await.map_err(server)?;
+        let mut there = Vec::new();
+        loop {
+            match batch.try_next().await {
+                Ok(Some(message)) => there.push(message),
+                Ok(None) => return Ok(there),
+                // As many as may be are in hand, here and elsewhere.
+                Err(error) if !there.is_empty() || error.to_string().contains("MaxAckPending") => {
+                    return Ok(there);
+                }
+                Err(error) => return Err(server(error)),
+            }
+        }
     };
     let late = || StoreError::Server(format!("no messages and no word of there being none in {PATIENCE:?}"));
     tokio::time::timeout(PATIENCE, fetching).await.map_err(|_| late())?

@@ -37,6 +37,8 @@ mod row;
 mod settle;
 mod source;
 
+pub use source::{JetStream, Receipt, Subscription};
+
 use crate::capabilities::{Capabilities, Unique};
 use crate::clock::StoreClock;
 use crate::error::StoreError;
@@ -48,7 +50,7 @@ use crate::store::{
 use crate::tally::Stats;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{Context, ContextBuilder};
 use carriers::{Carriers, Make};
 use desk::Desk;
 use ledger::Ledger;
@@ -143,7 +145,7 @@ impl Nats {
         let told = client.server_info();
         let durable = is_durable(&options, &told.version)?;
         check(&options)?;
-        let context = jetstream::new(client);
+        let context = context(client);
         let rows = bucket(&context, &options).await?;
         let make = Make {
             name: options.name.clone(),
@@ -247,6 +249,10 @@ async fn server_clock(rows: &Store) -> Result<StoreClock, StoreError> {
     let told = rows.entry("clock").await.map_err(server)?;
     let told = told.ok_or_else(|| StoreError::Server("it does not tell its time".into()))?;
     Ok(StoreClock::counting_from(ledger::millis(told.created)))
+}
+
+fn context(client: async_nats::Client) -> Context {
+    ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(client)
 }
 
 /// What the server's library says, with its causes.

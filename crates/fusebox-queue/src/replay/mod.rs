@@ -38,6 +38,11 @@ pub trait Courier: Send + Sync {
 pub trait Gate: Send + Sync {
     /// How it stands now.
     fn state(&self) -> GateState;
+
+    /// How long until one that is open may let a call through, where it knows.
+    fn reopens_in(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// How a gate stands.
