@@ -7,9 +7,10 @@
 //! |---|---|---|
 //! | [`Memory`] | no | tests, and as the model that other stores are compared with |
 //! | [`Sqlite`](sqlite::Sqlite) | when it says so, through a power cut | one process, one file |
+//! | [`Nats`](nats::Nats), feature `nats` | on three servers, or on one that syncs every write | many processes; a declared subset |
 //!
 //! What a store promises it declares as [`Capabilities`]; a policy that [`Needs`] more fails when it is built, not in the
-//! outage. Delivery is at least once: a call that was on its way when a process died may have reached its dependency, so it
+//! outage. A [`worker`] (feature `worker`) consumes a stream of messages that is not a queue of calls. Delivery is at least once: a call that was on its way when a process died may have reached its dependency, so it
 //! comes back with [`needs_check`](record::Record::needs_check), and whoever makes it again asks first.
 //!
 //! ```

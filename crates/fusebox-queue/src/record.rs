@@ -55,6 +55,7 @@ impl State {
     }
 
     /// The state with this name; a dead one's `death` beside it.
+    #[cfg(feature = "nats")]
     pub(crate) fn named(name: &str, death: Option<&str>) -> Option<State> {
         let plain = [State::Ready, State::Leased, State::Done, State::Expired, State::Cancelled];
         match death {

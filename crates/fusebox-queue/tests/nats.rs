@@ -37,7 +37,9 @@ fn lease(store: &Nats, most: usize, ttl: Duration) -> Vec<Leased> {
 /// Asks for an item until there is one.
 fn wait_for_one(store: &Nats, ttl: Duration) -> Leased {
     for _ in 0..100_000 {
-        if let Some(leased) = lease(store, 1, ttl).pop() {
+        // A cluster may be between two leaders.
+        let leased = block_on(store.lease(LeaseRequest::of("q", 1, ttl)));
+        if let Some(leased) = leased.unwrap_or_default().pop() {
             return leased;
         }
     }
@@ -143,7 +145,9 @@ fn nothing_that_was_acknowledged_is_lost_when_the_server_is_killed_in_the_middle
 fn two_handles_share_a_queue_and_none_has_what_the_other_has() {
     let server = Server::start();
     let stores = [open(&server, waived()), open(&server, waived())];
-    (0..100).for_each(|i| drop(put(&stores[i % 2], &format!("{i}"))));
+    for i in 0..100 {
+        put(&stores[i % 2], &format!("{i}"));
+    }
     assert!(matches!(put(&stores[1], "0"), Enqueued::Duplicate { .. }), "the first one's key");
     let mut had: Vec<_> = std::thread::scope(|scope| {
         let work = |store| {
@@ -283,4 +287,31 @@ fn what_it_does_not_do_is_refused_by_name() {
     let audit = block_on(store.audit(1)).expect_err("refused");
     assert_eq!(audit, StoreError::Unsupported { what: "an audit trail" });
     assert_eq!(block_on(store.stats("q")).expect("read").live(), 0);
+}
+
+#[test]
+fn three_servers_keep_every_write_and_one_of_them_may_go() {
+    let routes: Vec<u16> = (0..3).map(|_| server::free_port()).collect();
+    let all = routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
+    let member = |at: usize| {
+        let cluster = format!("nats://127.0.0.1:{}", routes[at]);
+        let name = format!("member-{at}");
+        let more = ["--cluster_name", "three", "--cluster", &cluster, "--routes", &all, "-n", &name];
+        Server::with(&more.map(String::from))
+    };
+    let mut servers: Vec<_> = (0..3).map(member).collect();
+    let options = || Options { replicas: 3, ..Options::default() };
+    // They have to find each other, and a leader.
+    let store = (0..1_000).find_map(|_| block_on(Nats::connect(&servers[0].address(), options())).ok());
+    let store = store.expect("they find each other");
+    assert!(store.capabilities().durable_on_ack);
+    assert_eq!(fusebox_queue::Needs::default().check(&store.capabilities()), Ok(()));
+    put(&store, "a");
+    servers[2].kill();
+    let b = NewItem::new("q", "b", "b");
+    let kept = (0..1_000).find_map(|_| block_on(store.enqueue(vec![b.clone()])).ok());
+    kept.expect("two are enough, once they have a leader again");
+    let mut keys: Vec<_> = (0..2).map(|_| wait_for_one(&store, Duration::from_secs(600)).view.key).collect();
+    keys.sort();
+    assert_eq!(keys, ["a", "b"]);
 }

@@ -12,11 +12,14 @@ struct Program {
     wanted_by: &'static [&'static str],
 }
 
-const PROGRAMS: &[Program] = &[Program {
-    name: "promtool",
-    debian: "prometheus",
-    wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
-}];
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "promtool",
+        debian: "prometheus",
+        wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
+    },
+    Program { name: "nats-server", debian: "nats-server", wanted_by: &["fusebox-queue"] },
+];
 
 /// Sees to it that every program is there that the tests of `selection` run.
 pub(crate) fn present(selection: &Selection) -> End {

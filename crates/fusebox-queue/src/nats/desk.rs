@@ -29,7 +29,7 @@ pub(super) struct Desk {
 
 /// What a delivered carrier came to.
 enum Taken {
-    Leased(Leased),
+    Leased(Box<Leased>),
     /// It is not to be made before so long has passed.
     Later(Duration),
     /// Its item has ended.
@@ -128,7 +128,7 @@ impl Desk {
                 for message in messages {
                     match self.take(&message, request.ttl).await {
                         Ok(Taken::Leased(taken)) => {
-                            leased.push(taken);
+                            leased.push(*taken);
                             room -= 1;
                         }
                         Ok(Taken::Later(delay)) => later.push((message, delay)),
@@ -196,7 +196,7 @@ impl Desk {
         let (format, view) = (row.format, row.view.clone());
         if leased {
             let (token, payload) = (Token { id, lease: revision }, message.payload.to_vec());
-            return Ok(Taken::Leased(Leased { token, view, payload, format }));
+            return Ok(Taken::Leased(Box::new(Leased { token, view, payload, format })));
         }
         match view.record.state {
             State::Ready => Ok(Taken::Later(view.record.due_at.since(now))),

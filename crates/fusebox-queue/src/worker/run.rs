@@ -97,10 +97,8 @@ impl<S: Source, H: Handler<S::Receipt>, G: Gate> Worker<S, H, G> {
             }
             Step::Settled { lane } => {
                 self.flow(|flow| flow.give(lane, 1));
-                for lane in 0..full.len() {
-                    if full[lane] {
-                        full[lane] = !self.look(lane, steps);
-                    }
+                for (lane, full) in full.iter_mut().enumerate().filter(|(_, full)| **full) {
+                    *full = !self.look(lane, steps);
                 }
             }
             Step::Waited { lane } => full[lane] = !self.look(lane, steps),
