@@ -235,7 +235,7 @@ fn nothing_is_fetched_while_the_circuit_is_open_and_all_is_handled_once_it_has_c
         let worker = world.worker(Plan { max_deliveries: 1_000, ..plan(4, 4) }).await;
         run_until(&worker, async {
             while Door(world.sink.clone()).state() != GateState::Open {
-                world.sink.has_called.notified().await;
+                tokio::task::yield_now().await;
             }
             // What was in hand or on its way settles; then the worker looks on, and fetches nothing.
             let fetches = || worker.counts().lanes.iter().map(|lane| lane.counts.fetches).sum::<u64>();
@@ -256,6 +256,25 @@ fn nothing_is_fetched_while_the_circuit_is_open_and_all_is_handled_once_it_has_c
         .await;
         assert_eq!(world.sink.handled(), 50);
         assert_eq!(worker.counts().lanes[0].counts.dead_lettered, 0);
+    });
+}
+
+#[test]
+fn a_lane_with_nothing_to_probe_with_leaves_the_probe_to_another() {
+    runtime().block_on(async {
+        let world = World::new(100).await;
+        let sink = &world.sink;
+        for _ in 0..3 {
+            let ticket = sink.circuit.admit(sink.now()).expect("closed");
+            sink.circuit.settle(ticket, Outcome::Failure(Failure::Error), sink.now());
+        }
+        sink.now.store(3_600, Relaxed);
+        assert_eq!(Door(sink.clone()).state(), GateState::HalfOpen);
+        // The other lane is the first to ask.
+        world.send("critical", numbered(5)).await;
+        let worker = world.worker(plan(4, 4)).await;
+        run_until(&worker, world.until("orders", 0)).await;
+        assert_eq!((sink.handled(), Door(sink.clone()).state()), (5, GateState::Closed));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use super::ledger::id_in;
 use super::row::{Row, token_of};
-use super::{PATIENCE, server};
+use super::{A_WORD, PATIENCE, server};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::item::ItemId;
@@ -240,24 +240,23 @@ pub(super) async fn tell(context: &Context, reply: &str, kind: AckKind) -> Resul
 
 /// At most so many messages, without waiting for more.
 pub(super) async fn at_hand(consumer: &PullConsumer, most: usize) -> Result<Vec<Message>, StoreError> {
-    let fetching = async {
-        // Told when to expire, the server would wait until then.
-        let mut batch = consumer.fetch().max_messages(most).messages().await.map_err(server)?;
-        let mut there = Vec::new();
-        loop {
-            match batch.try_next().await {
-                Ok(Some(message)) => there.push(message),
-                Ok(None) => return Ok(there),
-                // As many as may be are in hand, here and elsewhere.
-                Err(error) if !there.is_empty() || error.to_string().contains("MaxAckPending") => {
-                    return Ok(there);
-                }
-                Err(error) => return Err(server(error)),
+    // Told when to expire, the server would wait until then.
+    let mut batch = consumer.fetch().max_messages(most).messages().await.map_err(server)?;
+    let mut there = Vec::new();
+    loop {
+        match tokio::time::timeout(A_WORD, batch.try_next()).await {
+            Ok(Ok(Some(message))) => there.push(message),
+            Ok(Ok(None)) => return Ok(there),
+            // As many as may be are in hand, here and elsewhere.
+            Ok(Err(error)) if !there.is_empty() || error.to_string().contains("MaxAckPending") => {
+                return Ok(there);
             }
+            Ok(Err(error)) => return Err(server(error)),
+            // A server that has counted messages which are gone says nothing; one that is gone itself does not answer this either.
+            Err(_) if there.is_empty() => return consumer.get_info().await.map(|_| there).map_err(server),
+            Err(_) => return Ok(there),
         }
-    };
-    let late = || StoreError::Server(format!("no messages and no word of there being none in {PATIENCE:?}"));
-    tokio::time::timeout(PATIENCE, fetching).await.map_err(|_| late())?
+    }
 }
 
 /// The item that a delivery carries.

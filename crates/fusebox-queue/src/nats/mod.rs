@@ -59,6 +59,8 @@ use std::time::Duration;
 
 /// How long the server has for an answer that it has at hand.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// And for the word that there are no messages.
+const A_WORD: Duration = Duration::from_secs(2);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// The first server that can sync every write before it acknowledges.
 const SYNCS_SINCE: (u64, u64) = (2, 10);

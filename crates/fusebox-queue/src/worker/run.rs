@@ -94,14 +94,21 @@ impl<S: Source, H: Handler<S::Receipt>, G: Gate> Worker<S, H, G> {
                     true => self.wait(lane, self.plan.idle, steps),
                     false => full[lane] = !self.look(lane, steps),
                 }
+                // It has given places back that others may have wanted.
+                self.look_again(full, steps);
             }
             Step::Settled { lane } => {
                 self.flow(|flow| flow.give(lane, 1));
-                for (lane, full) in full.iter_mut().enumerate().filter(|(_, full)| **full) {
-                    *full = !self.look(lane, steps);
-                }
+                self.look_again(full, steps);
             }
             Step::Waited { lane } => full[lane] = !self.look(lane, steps),
+        }
+    }
+
+    /// Has the lanes look that found no room.
+    fn look_again<'a>(&'a self, full: &mut [bool], steps: &mut Steps<'a, S::Receipt>) {
+        for (lane, full) in full.iter_mut().enumerate().filter(|(_, full)| **full) {
+            *full = !self.look(lane, steps);
         }
     }
 
