@@ -36,7 +36,7 @@ fn lease(store: &Nats, most: usize, ttl: Duration) -> Vec<Leased> {
 
 /// Asks for an item until there is one.
 fn wait_for_one(store: &Nats, ttl: Duration) -> Leased {
-    for _ in 0..100_000 {
+    for _ in 0..3_000 {
         // A cluster may be between two leaders.
         let leased = block_on(store.lease(LeaseRequest::of("q", 1, ttl)));
         if let Some(leased) = leased.unwrap_or_default().pop() {
@@ -273,6 +273,27 @@ fn a_key_that_is_forgotten_and_used_again_has_its_new_call() {
     assert!(matches!(again[..], [Enqueued::Stored(same)] if same == id));
     let leased = lease(&store, 9, Duration::from_secs(60));
     assert_eq!(leased.iter().map(|leased| &*leased.payload).collect::<Vec<_>>(), [&b"another call"[..]]);
+}
+
+#[test]
+fn any_name_is_a_queue_and_any_text_a_key() {
+    let server = Server::start();
+    let store = open(&server, waived());
+    let queues = ["a.b", "a b", "*", ">", "ä", "h-", "n-q", &"x".repeat(255)];
+    let key = "k\r\nFusebox-Death: none ä\u{0}";
+    for queue in queues {
+        let item = NewItem::new(queue, key, queue.as_bytes());
+        block_on(store.enqueue(vec![item])).expect(queue);
+    }
+    for queue in queues {
+        let leased = block_on(store.lease(LeaseRequest::of(queue, 9, Duration::from_secs(60)))).expect(queue);
+        let [leased] = &leased[..] else { panic!("one item in {queue}: {leased:?}") };
+        assert_eq!((&*leased.payload, &*leased.view.key), (queue.as_bytes(), key));
+        let bury = Settlement::Bury { death: Death::Refused, reason: "no".into() };
+        assert_eq!(settle(&store, leased, bury), Settled::Applied);
+        let shown = block_on(store.show(leased.view.id)).expect(queue).expect("there");
+        assert_eq!((&*shown.payload, shown.view.queue), (queue.as_bytes(), queue.to_owned()));
+    }
 }
 
 #[test]

@@ -199,6 +199,8 @@ impl Desk {
             return Ok(Taken::Leased(Box::new(Leased { token, view, payload, format })));
         }
         match view.record.state {
+            // A sweep ends it; until then it is in nobody's way.
+            State::Ready if view.record.expires_at <= now => Ok(Taken::Later(self.longest_nap)),
             State::Ready => Ok(Taken::Later(view.record.due_at.since(now))),
             State::Leased => {
                 Ok(Taken::Later(view.record.lease.map_or(Duration::ZERO, |lease| lease.until.since(now))))

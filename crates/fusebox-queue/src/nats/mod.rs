@@ -7,11 +7,12 @@
 //! is a message with the payload, in a work-queue stream for each queue and a subject for each item; a worker pulls carriers class
 //! by class.
 //!
-//! The server's own counts and timers are hints. Its consumers forget deliveries when it is killed, count redeliveries that were
-//! no attempts, and would, told to, leave a message that was delivered too often where nobody gets it. So nothing is read from them: a carrier is delivered, the
-//! row says whether it is due, leased by another, or over, and the carrier is put back, put off or acknowledged accordingly.
-//! Whatever a crash leaves between the two writes, the next delivery finishes: an attempt is in the row before the call leaves, and
-//! a dead item's call is acknowledged by the stream of the dead before its carrier goes.
+//! The server's own counts and timers are hints. Its consumers forget deliveries when it is killed, and count redeliveries that
+//! were no attempts; with a limit on them, it would leave an item where nobody gets it. So nothing is decided by them: a carrier is
+//! delivered, the row says whether the item is due, leased by another or over, and the carrier is leased, put off or acknowledged.
+//!
+//! Whatever a crash leaves between two writes, the next delivery finishes. An attempt is in the row before the call leaves, and a
+//! dead item's call is acknowledged by the stream of the dead before its carrier goes.
 //!
 //! A lease's number is the revision that it was written over, so no two are alike; its time is the store's clock, which counts on
 //! from the server's date. `ack_wait` brings back what a vanished worker had, if nobody sweeps before.
