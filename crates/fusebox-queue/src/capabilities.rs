@@ -24,6 +24,12 @@ pub struct Capabilities {
     pub redrive: bool,
     /// It knows when its oldest item came.
     pub oldest_age: bool,
+    /// Within a class, what was due first goes first, and lists begin with the oldest.
+    pub order: bool,
+    /// Whoever asked is told what becomes of an item, if and only if it does.
+    pub notices: bool,
+    /// It takes operators' [orders](crate::Order), with an audit trail.
+    pub operators: bool,
 }
 
 impl Capabilities {
@@ -39,6 +45,9 @@ impl Capabilities {
             cancel: true,
             redrive: true,
             oldest_age: true,
+            order: true,
+            notices: true,
+            operators: true,
         }
     }
 }

@@ -54,6 +54,12 @@ impl StoreClock {
         StoreClock(Source::Real { began: Instant::now(), date })
     }
 
+    /// Counts on from `date`, which another machine's clock has told: the machine's own date does not matter.
+    #[expect(clippy::disallowed_methods, reason = "a store's time enters here")]
+    pub fn counting_from(date: Timestamp) -> Self {
+        StoreClock(Source::Real { began: Instant::now(), date })
+    }
+
     /// A clock that stands still until it is [set](Self::set).
     pub fn manual(at: Timestamp) -> Self {
         StoreClock(Source::Manual(Arc::new(AtomicU64::new(at.0))))

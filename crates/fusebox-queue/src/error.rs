@@ -71,6 +71,25 @@ pub enum StoreError {
         /// What the connection says.
         why: String,
     },
+    /// The store does not do this; what it does, its [capabilities](crate::Capabilities) say.
+    #[error("use the store for {what}: it does not do this; its capabilities say what it does")]
+    Unsupported {
+        /// What was wanted.
+        what: &'static str,
+    },
+    /// The store may lose what it has acknowledged, and nobody has accepted that.
+    #[error(
+        "use the server: {found}, so a power cut takes what was acknowledged since its last sync, minutes of it by default; \
+         accepted: `replicas` of 3 or more on a cluster, `server_syncs_always` for a server of 2.10 or later that runs with \
+         `sync_interval: always`, or `accept_async_durability` to live with it"
+    )]
+    NotDurable {
+        /// What keeps it from being durable.
+        found: String,
+    },
+    /// The store's server does not answer, or cannot do it now. What was asked may have happened.
+    #[error("reach the store's server: {0}")]
+    Server(String),
     /// The store has stopped.
     #[error("reach the store: it has stopped")]
     Stopped,

@@ -8,9 +8,10 @@
 //! | [`Memory`] | no | tests, and as the model that other stores are compared with |
 //! | [`Sqlite`](sqlite::Sqlite) | when it says so, through a power cut | one process, one file |
 //! | `Postgres`, with the feature `postgres` | as its server says, usually through a power cut | several processes, and items in the caller's own transaction |
+//! | [`Nats`](nats::Nats), feature `nats` | on three servers, or on one that syncs every write | many processes; a declared subset |
 //!
 //! What a store promises it declares as [`Capabilities`]; a policy that [`Needs`] more fails when it is built, not in the
-//! outage. Delivery is at least once: a call that was on its way when a process died may have reached its dependency, so it
+//! outage. A [`worker`] (feature `worker`) consumes a stream of messages that is not a queue of calls. Delivery is at least once: a call that was on its way when a process died may have reached its dependency, so it
 //! comes back with [`needs_check`](record::Record::needs_check), and whoever makes it again asks first.
 //!
 //! ```
@@ -34,6 +35,8 @@ mod error;
 mod item;
 mod memory;
 mod meter;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod notice;
 mod order;
 #[cfg(feature = "postgres")]
@@ -45,6 +48,8 @@ pub mod report;
 pub mod sqlite;
 mod store;
 mod tally;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use capabilities::{Capabilities, Missing, Needs, Unique};
 pub use clock::{StoreClock, Timestamp};

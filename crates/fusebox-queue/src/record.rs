@@ -60,6 +60,16 @@ impl State {
         }
     }
 
+    /// The state with this name; a dead one's `death` beside it.
+    #[cfg(feature = "nats")]
+    pub(crate) fn named(name: &str, death: Option<&str>) -> Option<State> {
+        let plain = [State::Ready, State::Leased, State::Done, State::Expired, State::Cancelled];
+        match death {
+            Some(death) => Death::named(death).map(State::Dead),
+            None => plain.into_iter().find(|state| state.as_str() == name),
+        }
+    }
+
     /// Whether it has not ended.
     pub const fn is_live(&self) -> bool {
         matches!(self, State::Ready | State::Leased)

@@ -19,6 +19,7 @@ const PROGRAMS: &[Program] = &[
         wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
     },
     Program { name: "redis-server", debian: "redis-server", wanted_by: &["fusebox", "fusebox-proxy"] },
+    Program { name: "nats-server", debian: "nats-server", wanted_by: &["fusebox-queue"] },
     Program { name: "postgres", debian: "postgresql", wanted_by: &["fusebox-queue"] },
 ];
 

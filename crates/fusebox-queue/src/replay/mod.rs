@@ -47,6 +47,11 @@ pub trait Gate: Send + Sync {
     fn baseline(&self) -> Option<f64> {
         None
     }
+
+    /// How long until one that is open may let a call through, where it knows.
+    fn reopens_in(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// How a gate stands.

@@ -1,12 +1,11 @@
 //! Limits hold to the item and the byte.
 
-use crate::{Make, done, failed, item, on_every_store};
+use crate::{Make, block_on, done, failed, item, on_every_store};
 use fusebox_queue::{Enqueued, Limits, NewItem};
-use futures_executor::block_on;
 
 on_every_store!(
     many_producers_fill_a_queue_to_the_item,
-    bytes_are_counted_as_items_are,
+    bytes_are_counted_as_items_are: exact_cap,
     what_has_ended_makes_room_and_what_is_retried_does_not,
     counters_agree_with_what_is_there,
 );

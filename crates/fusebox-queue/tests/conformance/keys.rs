@@ -1,9 +1,8 @@
 //! One key is one item.
 
-use crate::{Make, done, item, on_every_store, secs};
+use crate::{Make, block_on, done, item, on_every_store, secs};
 use fusebox_queue::record::State;
 use fusebox_queue::{Enqueued, Limits, NewItem, StoreError};
-use futures_executor::block_on;
 
 on_every_store!(
     a_key_is_one_item_while_it_lives_and_after_it_is_done,

@@ -1,9 +1,8 @@
 //! One lease at a time, and what a lease that is over can still do.
 
-use crate::{Make, done, failed, item, on_every_store, secs};
+use crate::{Make, block_on, done, failed, item, on_every_store, secs};
 use fusebox_queue::record::{Death, State};
 use fusebox_queue::{Limits, NewItem, Settled, Settlement};
-use futures_executor::block_on;
 
 on_every_store!(
     a_clock_that_goes_back_ends_no_lease_and_expires_nothing,

@@ -1,19 +1,18 @@
 //! When items are due, in which order, and when they run out of time.
 
-use crate::{Make, done, failed, item, on_every_store, secs};
+use crate::{Make, block_on, done, failed, item, on_every_store, secs};
 use fusebox_core::Priority;
 use fusebox_queue::record::{Death, State};
 use fusebox_queue::{LeaseRequest, Limits, NewItem, Settled, Settlement};
-use futures_executor::block_on;
 
 on_every_store!(
-    within_a_class_what_was_due_first_goes_first_and_a_retry_loses_its_place,
+    within_a_class_what_was_due_first_goes_first_and_a_retry_loses_its_place: order,
     a_quota_for_each_class_keeps_the_highest_from_taking_all,
     what_is_not_due_is_not_leased,
     what_runs_out_of_time_is_expired_and_not_sent,
     what_runs_out_of_time_in_flight_and_succeeds_is_done,
     what_runs_out_of_time_and_may_have_been_made_is_asked_for_before_it_is_expired,
-    a_paused_queue_takes_items_and_leases_none,
+    a_paused_queue_takes_items_and_leases_none: operators,
 );
 
 fn keys(leased: &[fusebox_queue::Leased]) -> Vec<&str> {

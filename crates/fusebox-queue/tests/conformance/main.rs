@@ -6,6 +6,11 @@ mod keys;
 mod leases;
 mod life;
 mod model;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "nats")]
+#[path = "../server/mod.rs"]
+mod nats_server;
 mod notices;
 mod operators;
 #[cfg(feature = "postgres")]
@@ -16,34 +21,39 @@ use fusebox_queue::{
     Act, Enqueued, Filter, ItemId, LeaseRequest, Leased, Limits, Memory, NewItem, Order, QueueStore,
     Settlement, StoreClock, Timestamp,
 };
-use futures_executor::block_on;
+use std::any::Any;
 use std::time::Duration;
-use tempfile::TempDir;
+
+#[cfg(not(feature = "nats"))]
+use futures_executor::block_on;
+#[cfg(feature = "nats")]
+use nats_server::block_on;
 
 /// A store under test, with its clock in our hand.
 struct Stand {
     store: Box<dyn QueueStore>,
     clock: StoreClock,
-    _folder: Option<TempDir>,
+    /// What must not go before the store does.
+    _ground: Box<dyn Any + Send + Sync>,
 }
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 
 fn memory(limits: Limits) -> Stand {
     let clock = StoreClock::manual(BEGIN);
-    Stand { store: Box::new(Memory::with_clock(limits, clock.clone())), clock, _folder: None }
+    Stand { store: Box::new(Memory::with_clock(limits, clock.clone())), clock, _ground: Box::new(()) }
 }
 
 fn sqlite(limits: Limits) -> Stand {
     let (clock, folder) = (StoreClock::manual(BEGIN), tempfile::tempdir().expect("a folder"));
     let options = Options { limits, clock: Some(clock.clone()), max_file_bytes: None };
     let store = Sqlite::open_with(folder.path().join("calls.queue"), options).expect("opens");
-    Stand { store: Box::new(store), clock, _folder: Some(folder) }
+    Stand { store: Box::new(store), clock, _ground: Box::new(folder) }
 }
 
-/// Each of these tests, by name, on each store.
+/// Each of these tests, by name, on each store; on NATS, those that need nothing which it does not promise.
 macro_rules! on_every_store {
-    ($($test:ident),* $(,)?) => {
+    ($($test:ident $(: $need:ident)?),* $(,)?) => {
         mod memory {
             $(#[test] fn $test() { super::$test(crate::memory); })*
         }
@@ -53,6 +63,10 @@ macro_rules! on_every_store {
         #[cfg(feature = "postgres")]
         mod postgres {
             $(#[test] fn $test() { super::$test(crate::server::postgres); })*
+        }
+        #[cfg(feature = "nats")]
+        mod nats {
+            $(crate::nats::on_nats!($test $(: $need)?);)*
         }
     };
 }

@@ -1,10 +1,9 @@
 //! Random work comes to the same in a store and in memory.
 
-use crate::{Make, Stand, memory, secs, sqlite};
+use crate::{Make, Stand, block_on, memory, secs, sqlite};
 use fusebox_core::Priority;
 use fusebox_queue::record::Death;
 use fusebox_queue::{Act, Events, Filter, LeaseRequest, Limits, NewItem, Notices, Order, Settlement, Token};
-use futures_executor::block_on;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

@@ -1,17 +1,16 @@
 //! Whoever asked is told what becomes of a call: with the change, or not at all.
 
-use crate::{Make, Stand, done, failed, item, on_every_store, secs};
+use crate::{Make, Stand, block_on, done, failed, item, on_every_store, secs};
 use fusebox_queue::notice::NOTICES;
 use fusebox_queue::{Act, Event, Events, Filter, LeaseRequest, Limits, NewItem, Notice, Notices, Order};
-use futures_executor::block_on;
 
 on_every_store!(
-    a_caller_is_told_of_what_it_asked_for,
-    what_waits_for_long_is_told_of_once,
-    what_expires_or_dies_is_told_of_and_nobody_else_is,
-    a_success_that_comes_late_is_told_of_once,
-    what_dies_twice_in_one_moment_is_told_of_once,
-    a_notice_is_never_told_of_and_takes_no_place,
+    a_caller_is_told_of_what_it_asked_for: notices,
+    what_waits_for_long_is_told_of_once: notices,
+    what_expires_or_dies_is_told_of_and_nobody_else_is: notices,
+    a_success_that_comes_late_is_told_of_once: notices,
+    what_dies_twice_in_one_moment_is_told_of_once: notices,
+    a_notice_is_never_told_of_and_takes_no_place: notices,
 );
 
 fn told(events: Events) -> Option<Notices> {

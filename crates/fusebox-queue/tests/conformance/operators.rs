@@ -1,21 +1,20 @@
 //! What operators do.
 
-use crate::{Make, item, on_every_store, secs};
+use crate::{Make, block_on, item, on_every_store, secs};
 use fusebox_queue::record::{Death, State};
 use fusebox_queue::{Act, Cancelled, Filter, ItemId, Limits, NewItem, Order, Settlement};
-use futures_executor::block_on;
 
 on_every_store!(
     what_is_being_sent_cannot_be_called_off,
-    a_second_redrive_moves_nothing,
-    what_is_taken_back_from_the_dead_begins_anew_and_is_checked_first,
+    a_second_redrive_moves_nothing: operators,
+    what_is_taken_back_from_the_dead_begins_anew_and_is_checked_first: operators,
     the_dead_are_listed_with_their_reason_and_never_forgotten,
-    what_an_operator_does_is_written_down_and_a_dry_run_does_nothing,
-    what_waits_can_be_hastened_or_buried_and_what_is_being_sent_cannot,
-    a_purge_leaves_what_may_have_been_sent,
-    a_pause_without_a_queue_and_an_order_without_a_name_are_refused,
+    what_an_operator_does_is_written_down_and_a_dry_run_does_nothing: operators,
+    what_waits_can_be_hastened_or_buried_and_what_is_being_sent_cannot: operators,
+    a_purge_leaves_what_may_have_been_sent: operators,
+    a_pause_without_a_queue_and_an_order_without_a_name_are_refused: operators,
     an_item_is_shown_with_its_call_and_queues_are_known_by_name,
-    a_list_goes_on_where_it_ended,
+    a_list_goes_on_where_it_ended: order,
 );
 
 fn order(act: Act) -> Order {

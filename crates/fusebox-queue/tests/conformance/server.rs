@@ -14,5 +14,5 @@ pub(crate) fn postgres(limits: Limits) -> Stand {
     let clock = StoreClock::manual(BEGIN);
     let options = Options { limits, schema: SERVER.name(), clock: Some(clock.clone()), ..Options::default() };
     let store = RUNTIME.block_on(Postgres::connect(&SERVER.url(), options)).expect("connects");
-    Stand { store: Box::new(store), clock, _folder: None }
+    Stand { store: Box::new(store), clock, _ground: Box::new(()) }
 }
