@@ -41,7 +41,7 @@
 //! * `macros` (default): the [`protect`] attribute.
 //! * `tower`: layers and services.
 //! * `cache`: kept answers as [fallbacks](Fallbacks).
-//! * `queue`: calls that are [kept and made later](queue).
+//! * `queue`: calls that are [kept and made later](queue); `queue-postgres` and `queue-nats` for stores that processes share.
 //! * `redis`, `cache-file`: levels behind those, which several processes share, or which outlive the process.
 //! * `second-level`: what the two have in common, for a level of your own.
 //! * `serde`: snapshots and saved circuits serialize.

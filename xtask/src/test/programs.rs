@@ -20,7 +20,7 @@ const PROGRAMS: &[Program] = &[
     },
     Program { name: "redis-server", debian: "redis-server", wanted_by: &["fusebox", "fusebox-proxy"] },
     Program { name: "nats-server", debian: "nats-server", wanted_by: &["fusebox-queue"] },
-    Program { name: "postgres", debian: "postgresql", wanted_by: &["fusebox-queue"] },
+    Program { name: "postgres", debian: "postgresql", wanted_by: &["fusebox-queue", "fusebox-proxy"] },
 ];
 
 /// Where Debian puts servers of which several versions can be there, each with a folder `bin` of its own.

@@ -20,8 +20,11 @@ pub(crate) struct Queue {
 #[derive(Debug, Args)]
 pub(crate) struct At {
     /// The queue's file; while a process has it, it is only read
-    #[arg(long, value_name = "PATH", global = true, conflicts_with = "admin")]
+    #[arg(long, value_name = "PATH", global = true, conflicts_with_all = ["admin", "postgres"])]
     pub(crate) file: Option<PathBuf>,
+    /// The database that has the queue, as postgres://user@host/database
+    #[arg(long, value_name = "URL", global = true, conflicts_with = "admin")]
+    pub(crate) postgres: Option<String>,
     /// The admin interface of a running proxy [default: 127.0.0.1:9900]
     #[arg(long, value_name = "ADDR", global = true)]
     pub(crate) admin: Option<SocketAddr>,
@@ -76,8 +79,8 @@ pub(crate) enum QueueCommand {
     Export {
         #[command(flatten)]
         filter: Which,
-        /// With the calls themselves, in base64; from a file only
-        #[arg(long, requires = "file")]
+        /// With the calls themselves, in base64; not over the admin interface
+        #[arg(long, conflicts_with = "admin")]
         payloads: bool,
     },
 }

@@ -4,6 +4,7 @@ use crate::args::queue::At;
 use crate::failure::Failure;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fusebox::queue::postgres::{self, Postgres};
 use fusebox::queue::report::{AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport};
 use fusebox::queue::sqlite::{Look, Sqlite};
 use fusebox::queue::{ItemId, QueueStore, StoreError};
@@ -30,7 +31,11 @@ pub(super) enum Desk {
 
 impl Desk {
     /// Opens the file if there is one, to change it only where that is asked for; else there is a proxy.
-    pub(super) fn open(at: &At, changes: bool) -> Result<Self, Failure> {
+    pub(super) async fn open(at: &At, changes: bool) -> Result<Self, Failure> {
+        if let Some(url) = &at.postgres {
+            let store = Postgres::connect(url, postgres::Options::default()).await.map_err(failed)?;
+            return Ok(Desk::Store(Box::new(store)));
+        }
         let Some(file) = &at.file else { return Ok(Desk::Admin(at.admin.unwrap_or(DEFAULT_ADMIN))) };
         // A queue is looked after here, and never begun.
         if let Err(source) = std::fs::metadata(file) {

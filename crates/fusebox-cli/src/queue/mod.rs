@@ -23,7 +23,7 @@ pub(crate) fn run(queue: &Queue, output: Output) -> Result<(), Failure> {
 
 async fn obey(queue: &Queue, output: Output) -> Result<(), Failure> {
     let changes = queue.command.changes();
-    let desk = Desk::open(&queue.at, changes)?;
+    let desk = Desk::open(&queue.at, changes).await?;
     let json = queue.json;
     match &queue.command {
         QueueCommand::Stats => {

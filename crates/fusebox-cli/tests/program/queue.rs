@@ -152,7 +152,8 @@ fn what_cannot_be_done_is_said_with_what_can() {
         (format!("list --file {nowhere}"), 2, "No such file"),
         (format!("purge --all --reason x --file {nowhere}"), 2, "No such file"),
         ("redrive 1 --all --reason x".to_owned(), 2, "cannot be used with"),
-        ("export --payloads".to_owned(), 2, "--file"),
+        ("export --payloads --admin 127.0.0.1:1".to_owned(), 2, "cannot be used with"),
+        ("stats --postgres postgres://u:secret@127.0.0.1:1/d".to_owned(), 1, "reach the database"),
     ] {
         let (found, out, err) = queue(&arguments);
         assert_eq!((found, &*out), (code, ""), "{arguments}: {err}");

@@ -68,7 +68,7 @@ fn tell(page: &mut Page, service: &Service, route: &Route) {
 }
 
 fn keeps(page: &mut Page, queue: &QueuePlan) {
-    let (limits, file, place) = (&queue.limits, queue.file.display(), &queue.status_path);
+    let (limits, file, place) = (&queue.limits, &queue.place, &queue.status_path);
     let (items, bytes, window) = (limits.max_items, limits.max_bytes, show(limits.provider_window));
     let text = format!(
         "{file}, up to {items} calls and {bytes} bytes for each route; status at {place}/…; dependencies know a key \

@@ -224,7 +224,16 @@ pub const DEFER: Keys =
 /// `[queue]`
 pub const QUEUE: Keys = keys(
     "queue",
-    &["file", "max_items", "max_bytes", "max_payload", "provider_window", "status_path", "webhook"],
+    &[
+        "file",
+        "postgres",
+        "max_items",
+        "max_bytes",
+        "max_payload",
+        "provider_window",
+        "status_path",
+        "webhook",
+    ],
 );
 /// `webhook = { .. }`
 pub const WEBHOOK: Keys =

@@ -57,7 +57,7 @@ pub(crate) use fallback::is_framing;
 pub use levels::{Levels, RedisPlan};
 pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
 pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
-pub use queue::{Defer, QueuePlan, WebhookPlan};
+pub use queue::{Defer, QueuePlace, QueuePlan, WebhookPlan};
 pub use spare::{CacheScope, Fallback, FallbackItem};
 
 use error::Errors;

@@ -5,10 +5,12 @@ use super::keys::{DEFER, QUEUE, WEBHOOK};
 use super::reader::{Entry, Table};
 use fusebox::queue::{Event, Limits};
 use http::HeaderName;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 const FILE: &str = "the path of a file on a local disk, which is made when there is none";
+const URL: &str = "\"postgres://user@host/database\"";
 const COUNT: &str = "a whole number, 1 or more";
 const BYTES: &str = "a number of bytes, 1 or more";
 const PATH: &str = "a path, as \"/.fusebox/deferred\"";
@@ -21,14 +23,43 @@ pub(crate) const KEY: &str = "{key}";
 /// Where calls are kept, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuePlan {
-    /// The file.
-    pub file: PathBuf,
+    /// Where.
+    pub place: QueuePlace,
     /// How much it holds.
     pub limits: Limits,
     /// Where status documents are served: stands before each call's own name.
     pub status_path: String,
     /// Who is told what becomes of calls.
     pub webhook: Option<WebhookPlan>,
+}
+
+/// Where calls are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum QueuePlace {
+    /// In a file of this process's own.
+    File(PathBuf),
+    /// In a PostgreSQL database, which several proxies can share.
+    Postgres(String),
+}
+
+impl fmt::Display for QueuePlace {
+    /// Without the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueuePlace::File(file) => file.display().fmt(f),
+            QueuePlace::Postgres(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                let host = rest.split_once('?').map_or(rest, |(host, _)| host);
+                write!(f, "{scheme}://{}", host.rsplit_once('@').map_or(host, |(_, host)| host))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for QueuePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// Who is told what becomes of calls.
@@ -66,10 +97,7 @@ pub(super) fn read(top: &Table<'_>) -> Option<QueuePlan> {
     let entry = top.entry("queue").filter(|e| !e.is_off())?;
     let t = entry.table(&QUEUE, "a table, as [queue], or false for off")?;
     let usual = Limits::default();
-    if t.entry("file").is_none() {
-        t.missing("file", FILE);
-    }
-    let file = t.entry("file").and_then(|e| e.parsed(FILE, |text| (!text.is_empty()).then(|| text.into())));
+    let place = place(&t);
     let max_items = t.or("max_items", usual.max_items, |e| positive(e, COUNT));
     let max_bytes = t.or("max_bytes", usual.max_bytes, |e| positive(e, BYTES));
     let max_payload = t.or("max_payload", usual.max_payload, |e| positive(e, BYTES));
@@ -77,7 +105,7 @@ pub(super) fn read(top: &Table<'_>) -> Option<QueuePlan> {
     let status_path = t.or("status_path", "/.fusebox/deferred".into(), |e| e.parsed(PATH, path));
     let webhook = t.or("webhook", None, |e| e.off_or(webhook));
     Some(QueuePlan {
-        file: file?,
+        place: place?,
         limits: Limits {
             max_items: max_items?,
             max_bytes: max_bytes?,
@@ -87,6 +115,19 @@ pub(super) fn read(top: &Table<'_>) -> Option<QueuePlan> {
         status_path: status_path?,
         webhook: webhook?,
     })
+}
+
+fn place(t: &Table<'_>) -> Option<QueuePlace> {
+    t.exclude("postgres", "file");
+    if let Some(e) = t.entry("postgres") {
+        let is_one = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
+        return e.parsed(URL, |text| is_one(text).then(|| QueuePlace::Postgres(text.into())));
+    }
+    let Some(e) = t.entry("file") else {
+        t.missing("file", &format!("{FILE}, or postgres = {URL}"));
+        return None;
+    };
+    e.parsed(FILE, |text| (!text.is_empty()).then(|| QueuePlace::File(text.into())))
 }
 
 fn positive(e: &Entry<'_>, accepted: &str) -> Option<u64> {

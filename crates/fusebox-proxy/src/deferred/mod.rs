@@ -22,11 +22,13 @@ pub(crate) use thread::{Keeping, Standing, run};
 pub(crate) use webhook::Herald;
 
 use crate::bind::StartError;
-use crate::config::QueuePlan;
-use fusebox::queue::sqlite::{Options, Sqlite};
+use crate::config::{QueuePlace, QueuePlan};
+use fusebox::queue::postgres::{self, Postgres};
+use fusebox::queue::sqlite::{self, Sqlite};
 use fusebox::queue::{Deferrer, Events, Metered, Needs, Notices};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tokio::runtime::{Builder, Runtime};
 
 /// Why a call is not kept, as metrics name it.
 pub(crate) const REFUSALS: [&str; 7] =
@@ -38,15 +40,43 @@ pub(crate) struct Backlog {
     plan: QueuePlan,
     deferrer: Deferrer,
     refused: [AtomicU64; REFUSALS.len()],
+    /// After the store, whose connections it drives.
+    _runtime: Option<Database>,
+}
+
+/// The runtime that drives the connections to a database.
+#[derive(Debug)]
+struct Database(Option<Runtime>);
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Whoever drops it may be within a runtime, where one must not wait for another.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Backlog {
-    /// Opens the file.
+    /// Opens the file, or connects to the database.
     pub(crate) fn open(plan: &QueuePlan) -> Result<Arc<Self>, StartError> {
-        let options = Options { limits: plan.limits, ..Options::default() };
-        let store = Sqlite::open_with(&plan.file, options).map_err(StartError::Queue)?;
-        let deferrer = Deferrer::new(store, &Needs::default()).map_err(StartError::Needs)?;
-        Ok(Arc::new(Backlog { plan: plan.clone(), deferrer, refused: Default::default() }))
+        let needs = Needs::default();
+        let (deferrer, runtime) = match &plan.place {
+            QueuePlace::File(file) => {
+                let options = sqlite::Options { limits: plan.limits, ..sqlite::Options::default() };
+                let store = Sqlite::open_with(file, options).map_err(StartError::Queue)?;
+                (Deferrer::new(store, &needs), None)
+            }
+            QueuePlace::Postgres(url) => {
+                let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+                let runtime = runtime.map_err(StartError::Thread)?;
+                let options = postgres::Options { limits: plan.limits, ..postgres::Options::default() };
+                let store = runtime.block_on(Postgres::connect(url, options)).map_err(StartError::Queue)?;
+                (Deferrer::new(store, &needs), Some(Database(Some(runtime))))
+            }
+        };
+        let deferrer = deferrer.map_err(StartError::Needs)?;
+        Ok(Arc::new(Backlog { plan: plan.clone(), deferrer, refused: Default::default(), _runtime: runtime }))
     }
 
     /// The store, counting.

@@ -393,3 +393,28 @@ fn a_file_that_cannot_be_had_is_named_when_the_proxy_starts() {
     assert!(refused.contains("calls.queue") && refused.contains("open the queue"), "{refused}");
     assert_eq!(std::fs::read_to_string(&place.file).expect("left as it is"), "no database");
 }
+
+#[test]
+fn two_proxies_share_a_queue_in_a_database_and_make_each_call_once() {
+    let database = fusebox_testbed::postgres::Server::start();
+    let backend = Backend::status(503);
+    let config = format!(
+        "[queue]\npostgres = \"{}\"\n{}",
+        database.url(),
+        service(&[backend.address], &format!("{TOUCHY}fallback = {SAME_KEY}\n"))
+    );
+    let (one, other) = (run(&config), run(&config));
+    let places: Vec<_> = (0..10).map(|i| place_of(&pay(one.address, &format!("k{i}"), "20 EUR"))).collect();
+    let before = backend.reached();
+    backend.turn_to(200);
+    for at in &places {
+        becomes(other.address, at, "done");
+    }
+    let sent: Vec<_> = backend.requests()[before..]
+        .iter()
+        .map(|sent| sent.values("idempotency-key")[0].to_owned())
+        .collect();
+    let good: std::collections::HashSet<_> = sent.iter().collect();
+    assert_eq!(good.len(), 10, "{sent:?}");
+    assert_eq!(status(one.address, &places[0])["result"]["status"], 200, "whoever is asked knows it");
+}

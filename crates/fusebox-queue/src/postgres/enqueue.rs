@@ -39,12 +39,14 @@ fn name(item: &NewItem) -> Name {
     (item.queue.clone(), item.key.clone())
 }
 
+/// Refuses what cannot be kept.
+pub(super) fn check(items: &[NewItem], limits: &Limits) -> Result<(), StoreError> {
+    items.iter().try_for_each(|item| item.check(limits).and_then(|()| refuse_zero(item)))
+}
+
 impl Desk<'_> {
+    /// Takes items that have been [checked](check).
     pub(super) async fn enqueue(&mut self, items: &[NewItem]) -> Done<Vec<Enqueued>> {
-        for item in items {
-            item.check(&self.house.limits)?;
-            refuse_zero(item)?;
-        }
         self.side = Side::Enqueues;
         let queues: BTreeSet<&str> = items.iter().map(|item| &*item.queue).collect();
         let queues: Vec<&str> = queues.into_iter().collect();

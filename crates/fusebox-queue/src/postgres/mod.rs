@@ -7,8 +7,8 @@
 //! at which one is there without the other.
 //!
 //! Workers that race skip what another one has locked. Who enqueues locks its queue against others that enqueue until its
-//! transaction ends: limits and keys are exact, and a queue takes one batch at a time, so many items in one call are much cheaper than
-//! one item in many.
+//! transaction ends: limits and keys are exact, and a queue takes one transaction at a time, in which is whatever this process has to
+//! enqueue in it by then.
 //!
 //! Time is the server's. Nobody takes over what another process had leased: leases end by that time and by nothing else.
 //!
@@ -19,6 +19,7 @@ mod bell;
 mod desk;
 mod enqueue;
 mod fault;
+mod gather;
 mod health;
 mod look;
 mod rows;
@@ -40,9 +41,11 @@ use crate::store::{
 use crate::tally::Stats;
 use desk::{Desk, Done, House};
 use fault::Fault;
+use gather::Gathers;
 use schema::Schema;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Transaction};
+use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -85,12 +88,18 @@ impl Default for Options {
 }
 
 /// Items in a PostgreSQL database. A cheap handle.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Postgres(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("house", &self.0.house).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     pool: PgPool,
+    gathers: Gathers,
     address: PgConnectOptions,
     house: House,
     patience: Duration,
@@ -135,7 +144,15 @@ impl Postgres {
         let durable = prepare(&address, &house.schema).await.map_err(|fault| fault.error)?;
         let pool = PgPoolOptions::new().max_connections(max_connections).acquire_timeout(patience);
         let pool = pool.connect_lazy_with(address.clone());
-        Ok(Postgres(Arc::new(Inner { pool, address, house, patience, durable, runtime })))
+        Ok(Postgres(Arc::new(Inner {
+            pool,
+            gathers: Gathers::default(),
+            address,
+            house,
+            patience,
+            durable,
+            runtime,
+        })))
     }
 
     /// Takes items as part of the caller's own transaction: they are kept if it is committed, and otherwise have never been there.
@@ -157,6 +174,7 @@ impl Postgres {
         transaction: &mut Transaction<'_, sqlx::Postgres>,
         items: Vec<NewItem>,
     ) -> Result<Vec<Enqueued>, StoreError> {
+        enqueue::check(&items, &self.0.house.limits)?;
         let mut desk = Desk::new(transaction, &self.0.house);
         let told = desk.enqueue(&items).await.map_err(|fault| fault.error)?;
         desk.end().await.map_err(|fault| fault.error)?;
@@ -188,12 +206,16 @@ impl Postgres {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let inner = Arc::clone(&self.0);
-        let task = self.0.runtime.spawn(async move {
-            let late = || StoreError::Unreachable { why: format!("no answer within {:?}", inner.patience) };
-            let done = tokio::time::timeout(inner.patience, inner.transact(&asked, work)).await;
-            done.unwrap_or_else(|_| Err(late()))
-        });
+        self.spawn(|inner| async move { inner.in_time(&asked, work).await })
+    }
+
+    /// Has the runtime do something, to its end; answers with what it comes to.
+    fn spawn<T, F>(&self, task: impl FnOnce(Arc<Inner>) -> F) -> Answer<'static, T>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let task = self.0.runtime.spawn(task(Arc::clone(&self.0)));
         Box::pin(async move { task.await.unwrap_or(Err(StoreError::Stopped)) })
     }
 }
@@ -208,6 +230,12 @@ async fn prepare(address: &PgConnectOptions, schema: &Schema) -> Done<bool> {
 }
 
 impl Inner {
+    async fn in_time<A, T>(&self, asked: &A, work: Work<A, T>) -> Result<T, StoreError> {
+        let late = || StoreError::Unreachable { why: format!("no answer within {:?}", self.patience) };
+        let done = tokio::time::timeout(self.patience, self.transact(asked, work)).await;
+        done.unwrap_or_else(|_| Err(late()))
+    }
+
     async fn transact<A, T>(&self, asked: &A, work: Work<A, T>) -> Result<T, StoreError> {
         let mut left = AGAIN;
         loop {
@@ -235,7 +263,7 @@ impl QueueStore for Postgres {
     }
 
     fn enqueue(&self, items: Vec<NewItem>) -> Answer<'_, Vec<Enqueued>> {
-        self.ask(items, |desk, items| Box::pin(desk.enqueue(items)))
+        self.spawn(|inner| async move { inner.enqueue(items).await })
     }
 
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Vec<Leased>> {

@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Done, Open};
 use super::rows::{COLUMNS, REST, format, limit, millis};
+use crate::clock::Timestamp;
 use crate::item::{ItemId, Token, View};
 use crate::record::{LAST_QUESTIONS, State};
 use crate::store::{Cancelled, LeaseRequest, Leased, Settled, Settlement, Swept};
@@ -9,10 +10,6 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// When an item has run out of time: one that may have been made is asked for another day.
-const GONE_AT: &str = "(expires_at + CASE WHEN needs_check THEN 86400000 ELSE 0 END)";
-const _: () = assert!(LAST_QUESTIONS.as_millis() == 86_400_000, "as the SQL has it");
 
 impl Desk<'_> {
     /// Leases what is due and nobody else has locked: workers that race do not wait for each other.
@@ -24,7 +21,7 @@ impl Desk<'_> {
         let now = self.now().await?;
         let sql = self.sql(&format!(
             "SELECT {COLUMNS}, payload, format FROM @.item WHERE state = 0 AND queue = $1 AND class = $2 \
-             AND due_at <= $3 AND {GONE_AT} > $3 ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED"
+             AND due_at <= $3 AND expires_at > CASE WHEN needs_check THEN $5 ELSE $3 END ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED"
         ));
         for class in (0..4u8).rev() {
             let room = request.quota[usize::from(class)].min(request.most - leased.len());
@@ -32,7 +29,7 @@ impl Desk<'_> {
                 continue;
             }
             let due = sqlx::query(&sql).bind(&request.queue).bind(i16::from(class)).bind(millis(now));
-            let rows = due.bind(limit(room)).fetch_all(&mut *self.connection).await?;
+            let rows = due.bind(limit(room)).bind(asked_since(now)).fetch_all(&mut *self.connection).await?;
             leased.extend(self.lease_these(&rows, request.ttl).await?);
         }
         Ok(leased)
@@ -92,13 +89,17 @@ impl Desk<'_> {
         let (now, mut swept) = (self.now().await?, Swept::default());
         for (of, by) in [
             ("state = 1 AND lease_until <= $1", "lease_until"),
-            (&*format!("state = 0 AND expires_at <= $1 AND {GONE_AT} <= $1"), GONE_AT),
+            (
+                "state = 0 AND expires_at <= $1 AND (expires_at <= $3 OR NOT needs_check)",
+                "expires_at + CASE WHEN needs_check THEN $1 - $3 ELSE 0 END",
+            ),
             ("state = 0 AND delayed_at <= $1", "delayed_at"),
         ] {
             let sql = self.sql(&format!(
-                "SELECT {COLUMNS} FROM @.item WHERE {of} ORDER BY {by}, id LIMIT $2 FOR UPDATE SKIP LOCKED"
+                "SELECT {COLUMNS} FROM @.item WHERE {of} AND $3::bigint IS NOT NULL ORDER BY {by}, id LIMIT $2 \
+                 FOR UPDATE SKIP LOCKED"
             ));
-            let over = sqlx::query(&sql).bind(millis(now)).bind(limit(most));
+            let over = sqlx::query(&sql).bind(millis(now)).bind(limit(most)).bind(asked_since(now));
             let mut open = Open::of(&over.fetch_all(&mut *self.connection).await?)?;
             for id in open.ids() {
                 let changed = open.change(id, now, |view| {
@@ -135,4 +136,9 @@ impl Desk<'_> {
         self.close(open).await?;
         Ok(told.unwrap_or(Cancelled::Unknown))
     }
+}
+
+/// What expired before then is not even asked for any more.
+fn asked_since(now: Timestamp) -> i64 {
+    millis(now) - i64::try_from(LAST_QUESTIONS.as_millis()).unwrap_or(i64::MAX)
 }

@@ -128,6 +128,38 @@ fn a_limit_holds_to_the_item_where_half_of_what_races_rolls_back() {
 }
 
 #[test]
+fn what_is_enqueued_while_a_queue_is_taken_is_in_the_next_transaction_together() {
+    RUNTIME.block_on(async {
+        let (options, store, pool) = begin().await;
+        let mut open = pool.begin().await.expect("begun");
+        store.enqueue_in(&mut open, vec![item("first")]).await.expect("told");
+        let keys = (0..64).map(|i| format!("{}", i % 60));
+        let answers: Vec<_> = keys.map(|key| store.enqueue(vec![item(&key), item("first")])).collect();
+        let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *open).await;
+        wait_for(&pool, pid.expect("read")).await;
+        open.commit().await.expect("committed");
+
+        let (mut stored, mut there) = (0, 0);
+        for answer in answers {
+            let told = answer.await.expect("told");
+            stored += told.iter().filter(|told| matches!(told, Enqueued::Stored(_))).count();
+            there += told.iter().filter(|told| matches!(told, Enqueued::Duplicate { .. })).count();
+        }
+        assert_eq!((stored, there, live(&store).await), (60, 64 + 4, 61), "each hears of its own");
+        let transactions = format!("SELECT count(DISTINCT xmin::text) FROM {}.item", options.schema);
+        let transactions = sqlx::query_scalar::<_, i64>(&transactions).fetch_one(&pool).await.expect("read");
+        assert!(transactions < 32, "{transactions} transactions for 64 calls");
+    });
+}
+
+/// Waits until the store waits for what this server process has locked.
+async fn wait_for(pool: &PgPool, process: i32) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'fusebox' \
+         AND $1 = ANY(pg_blocking_pids(pid))";
+    while sqlx::query_scalar::<_, i64>(waiting).bind(process).fetch_one(pool).await.expect("read") == 0 {}
+}
+
+#[test]
 fn a_transaction_that_stands_in_anothers_way_is_done_again() {
     RUNTIME.block_on(async {
         let (_, _, pool) = begin().await;
@@ -144,10 +176,8 @@ fn a_transaction_that_stands_in_anothers_way_is_done_again() {
             let (store, items) = (store.clone(), vec![of("a"), of("b")]);
             async move { store.enqueue(items).await }
         });
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'fusebox' \
-             AND $1 = ANY(pg_blocking_pids(pid))";
-        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *first).await.expect("read");
-        while sqlx::query_scalar::<_, i64>(waiting).bind(pid).fetch_one(&pool).await.expect("read") == 0 {}
+        let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *first).await;
+        wait_for(&pool, pid.expect("read")).await;
         store.enqueue_in(&mut first, vec![of("a")]).await.expect("told, and the other one has been ended");
         first.commit().await.expect("committed");
 
