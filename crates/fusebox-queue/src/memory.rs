@@ -162,30 +162,45 @@ impl Inner {
         if self.paused.contains(&request.queue) {
             return leased;
         }
+        let is_due = |item: &&Item| item.view.record.is_due(now);
+        if request.soonest {
+            let by = |item: &Item| (item.view.record.expires_at, item.view.id);
+            let mut due: Vec<_> = self.queue(&request.queue).filter(is_due).map(by).collect();
+            due.sort();
+            let due = due.into_iter().take(request.most).collect();
+            self.lease_these(due, request.ttl, now, &mut leased);
+            return leased;
+        }
         for class in (0..4).rev() {
-            let of_class =
-                |item: &&Item| item.view.record.class as usize == class && item.view.record.is_due(now);
-            let mut due: Vec<_> = self
-                .queue(&request.queue)
-                .filter(of_class)
-                .map(|item| (item.view.record.due_at, item.view.id))
-                .collect();
+            let of_class = |item: &&Item| item.view.record.class as usize == class && is_due(item);
+            let by = |item: &Item| (item.view.record.due_at, item.view.id);
+            let mut due: Vec<_> = self.queue(&request.queue).filter(of_class).map(by).collect();
             due.sort();
             let room = request.quota[class].min(request.most - leased.len());
-            for (_, id) in due.into_iter().take(room) {
-                self.leases += 1;
-                let Some(item) = self.items.get_mut(&id.0) else { continue };
-                if item.view.record.lease(self.leases, now.after(request.ttl), now) {
-                    leased.push(Leased {
-                        token: Token { id, lease: self.leases },
-                        view: item.view.clone(),
-                        payload: item.payload.clone(),
-                        format: item.format,
-                    });
-                }
-            }
+            self.lease_these(due.into_iter().take(room).collect(), request.ttl, now, &mut leased);
         }
         leased
+    }
+
+    fn lease_these(
+        &mut self,
+        due: Vec<(Timestamp, ItemId)>,
+        ttl: Duration,
+        now: Timestamp,
+        leased: &mut Vec<Leased>,
+    ) {
+        for (_, id) in due {
+            self.leases += 1;
+            let Some(item) = self.items.get_mut(&id.0) else { continue };
+            if item.view.record.lease(self.leases, now.after(ttl), now) {
+                leased.push(Leased {
+                    token: Token { id, lease: self.leases },
+                    view: item.view.clone(),
+                    payload: item.payload.clone(),
+                    format: item.format,
+                });
+            }
+        }
     }
 
     fn sweep(&mut self, limit: usize, now: Timestamp) -> Swept {

@@ -101,12 +101,14 @@ pub struct LeaseRequest {
     pub most: usize,
     /// How long they are leased for.
     pub ttl: Duration,
+    /// Those that run out of time first, whatever their class and its quota. A store that keeps no order leases as usual.
+    pub soonest: bool,
 }
 
 impl LeaseRequest {
     /// At most so many, of the highest classes first.
     pub fn of(queue: impl Into<String>, most: usize, ttl: Duration) -> Self {
-        LeaseRequest { queue: queue.into(), quota: [most; 4], most, ttl }
+        LeaseRequest { queue: queue.into(), quota: [most; 4], most, ttl, soonest: false }
     }
 }
 

@@ -23,6 +23,16 @@ impl Desk<'_> {
             "SELECT {COLUMNS}, payload, format FROM @.item WHERE state = 0 AND queue = $1 AND class = $2 \
              AND due_at <= $3 AND expires_at > CASE WHEN needs_check THEN $5 ELSE $3 END ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED"
         ));
+        if request.soonest {
+            let sql = self.sql(&format!(
+                "SELECT {COLUMNS}, payload, format FROM @.item WHERE state = 0 AND queue = $1 AND due_at <= $2 \
+                 AND expires_at > CASE WHEN needs_check THEN $4 ELSE $2 END ORDER BY expires_at, id LIMIT $3 \
+                 FOR UPDATE SKIP LOCKED"
+            ));
+            let due = sqlx::query(&sql).bind(&request.queue).bind(millis(now)).bind(limit(request.most));
+            let rows = due.bind(asked_since(now)).fetch_all(&mut *self.connection).await?;
+            return self.lease_these(&rows, request.ttl).await;
+        }
         for class in (0..4u8).rev() {
             let room = request.quota[usize::from(class)].min(request.most - leased.len());
             if room == 0 {

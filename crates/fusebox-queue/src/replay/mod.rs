@@ -84,6 +84,9 @@ pub struct Plan {
     pub ttl: Duration,
     /// Calls in one turn at most.
     pub most: usize,
+    /// The part of the calls that goes to whatever runs out of time first, whatever its class: an item of a low class is made before it
+    /// expires, if there is any room at all. Default: 0.1.
+    pub urgent: f64,
     /// Each class's part of a turn, as [`Priority::ALL`](fusebox_core::Priority::ALL): the lowest first. Default: 1, 2, 4, 8.
     pub weights: [usize; 4],
     /// How long a failed call waits, at most; half of it at least.
@@ -103,6 +106,7 @@ impl Plan {
             rules: Rules::default(),
             ttl: Duration::from_secs(60),
             most: 100,
+            urgent: 0.1,
             weights: [1, 2, 4, 8],
             backoff: Duration::from_secs(60),
             probes: false,
@@ -121,6 +125,8 @@ pub struct Replay<S, C, G> {
     ramp: Mutex<Ramp>,
     /// What each class is owed of the turns so far.
     credit: Mutex<[f64; 4]>,
+    /// What is owed to those that run out of time first.
+    urgent: Mutex<f64>,
     dice: fusebox_core::SharedRng,
     pulse: Option<Pulse>,
 }
@@ -155,9 +161,9 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         rng: fusebox_core::Rng,
     ) -> Self {
         let ramp = Mutex::new(Ramp::new(plan.pace.clone(), baseline, clock.now()));
-        let credit = Mutex::default();
+        let (credit, urgent) = (Mutex::default(), Mutex::default());
         let dice = fusebox_core::SharedRng::new(rng);
-        Replay { store, courier, gate, plan, clock, ramp, credit, dice, pulse: None }
+        Replay { store, courier, gate, plan, clock, ramp, credit, urgent, dice, pulse: None }
     }
 
     /// Has the leases of a turn extended while its calls are made, each time this timer has let a third of their span pass. Without it
@@ -303,16 +309,34 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     /// in a later one.
     async fn lease(&self, most: usize) -> Result<Vec<Leased>, StoreError> {
         let request = LeaseRequest::of(self.plan.queue.clone(), most, self.plan.ttl);
-        let quota = self.share(most);
-        let mut leased = self.store.lease(LeaseRequest { quota, ..request.clone() }).await?;
+        let mut leased = Vec::new();
+        let urgent = self.urgent(most);
+        if urgent > 0 {
+            leased =
+                self.store.lease(LeaseRequest { most: urgent, soonest: true, ..request.clone() }).await?;
+        }
+        let quota = self.share(most - leased.len());
+        let most_by_class = most - leased.len();
+        let by_class =
+            self.store.lease(LeaseRequest { quota, most: most_by_class, ..request.clone() }).await?;
         self.credit(|credit| {
-            leased.iter().for_each(|item| credit[item.view.record.class as usize] -= 1.0);
+            by_class.iter().for_each(|item| credit[item.view.record.class as usize] -= 1.0);
         });
+        leased.extend(by_class);
         if leased.len() < most {
             let rest = most - leased.len();
             leased.extend(self.store.lease(LeaseRequest { quota: [rest; 4], most: rest, ..request }).await?);
         }
         Ok(leased)
+    }
+
+    /// How many of a turn of `most` go to those that run out of time first. What a turn was too small for, a later one has.
+    fn urgent(&self, most: usize) -> usize {
+        let mut owed = self.urgent.lock().unwrap_or_else(PoisonError::into_inner);
+        *owed = (*owed + most as f64 * self.plan.urgent.clamp(0.0, 1.0)).min(most as f64);
+        let now = *owed as usize;
+        *owed -= now as f64;
+        now
     }
 
     /// How many of each class a turn of `most` owes.

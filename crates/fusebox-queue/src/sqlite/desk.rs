@@ -294,30 +294,48 @@ impl Desk {
         }
         let now = self.clock.now();
         let until = now.after(request.ttl);
+        let read = |row: &Row<'_>| Ok((view(row)?, row.get(REST)?, row.get(REST + 1)?));
+        let what = format!(
+            "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND due_at <= ?2 \
+             AND expires_at > CASE WHEN needs_check THEN ?3 ELSE ?2 END"
+        );
+        if request.soonest {
+            let sql = format!("{what} ORDER BY expires_at, id LIMIT ?4");
+            let due = params![request.queue, millis(now), asked_since(now), request.most];
+            let due = self.all(&sql, due, read)?;
+            self.lease_these(due, until, now, &mut leased)?;
+            return Ok(leased);
+        }
         for class in (0..4usize).rev() {
             let room = request.quota[class].min(request.most - leased.len());
             if room == 0 {
                 continue;
             }
-            let due = format!(
-                "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND class = ?2 \
-                 AND due_at <= ?3 AND expires_at > CASE WHEN needs_check THEN ?5 ELSE ?3 END \
-                 ORDER BY due_at, id LIMIT ?4"
-            );
-            let read = |row: &Row<'_>| Ok((view(row)?, row.get(REST)?, row.get(REST + 1)?));
-            let due =
-                self.all(&due, params![request.queue, class, millis(now), room, asked_since(now)], read)?;
-            for (mut view, payload, format) in due {
-                let number = self.next_lease();
-                let before = view.record.clone();
-                if view.record.lease(number, until, now) {
-                    self.save(&view, &before)?;
-                    let token = Token { id: view.id, lease: number };
-                    leased.push(Leased { token, view, payload, format });
-                }
-            }
+            let sql = format!("{what} AND class = ?5 ORDER BY due_at, id LIMIT ?4");
+            let due = params![request.queue, millis(now), asked_since(now), room, class];
+            let due = self.all(&sql, due, read)?;
+            self.lease_these(due, until, now, &mut leased)?;
         }
         Ok(leased)
+    }
+
+    fn lease_these(
+        &mut self,
+        due: Vec<(View, Vec<u8>, u16)>,
+        until: Timestamp,
+        now: Timestamp,
+        leased: &mut Vec<Leased>,
+    ) -> Done<()> {
+        for (mut view, payload, format) in due {
+            let number = self.next_lease();
+            let before = view.record.clone();
+            if view.record.lease(number, until, now) {
+                self.save(&view, &before)?;
+                let token = Token { id: view.id, lease: number };
+                leased.push(Leased { token, view, payload, format });
+            }
+        }
+        Ok(())
     }
 
     /// A number that no other lease of the file has.

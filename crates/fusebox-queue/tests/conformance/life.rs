@@ -8,6 +8,7 @@ use fusebox_queue::{LeaseRequest, Limits, NewItem, Settled, Settlement};
 on_every_store!(
     within_a_class_what_was_due_first_goes_first_and_a_retry_loses_its_place: order,
     a_quota_for_each_class_keeps_the_highest_from_taking_all,
+    what_runs_out_of_time_first_can_be_leased_first_whatever_its_class: order,
     what_is_not_due_is_not_leased,
     what_runs_out_of_time_is_expired_and_not_sent,
     what_runs_out_of_time_in_flight_and_succeeds_is_done,
@@ -95,4 +96,20 @@ fn what_runs_out_of_time_and_may_have_been_made_is_asked_for_before_it_is_expire
     assert_eq!((stand.lease(9).len(), stand.sweep().expired), (0, 1));
     assert_eq!(stand.find("nobody says").record.state, State::Dead(Death::Unresolved));
     assert_eq!((stand.stats().live(), stand.stats().dead()), (0, 1));
+}
+
+fn what_runs_out_of_time_first_can_be_leased_first_whatever_its_class(make: Make) {
+    let stand = make(Limits::default());
+    let low = |key, expires| NewItem { class: Priority::Low, expires_in: secs(expires), ..item(key) };
+    let critical = NewItem { class: Priority::Critical, ..item("critical") };
+    stand.put([
+        critical,
+        low("second", 200),
+        low("first", 100),
+        NewItem { delay: secs(50), ..low("later", 60) },
+    ]);
+    let request = LeaseRequest { soonest: true, quota: [0; 4], ..LeaseRequest::of("q", 2, secs(30)) };
+    let leased = block_on(stand.store.lease(request)).expect("leased");
+    assert_eq!(keys(&leased), ["first", "second"]);
+    assert_eq!(keys(&stand.lease(9)), ["critical"]);
 }
