@@ -344,6 +344,26 @@ pub(crate) fn status_method(session: &Rc<Session>) -> Response<Reply> {
     response
 }
 
+/// The store has not said whether it has the call.
+pub(crate) fn may_be_kept(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "The dependency does not answer, and the store of deferred calls has not said whether it has kept this one: \
+         repeat it with the same Idempotency-Key.";
+    Problem {
+        outcome: Some(REJECTED),
+        policy: Some("queue"),
+        retry_after: Some(Duration::from_secs(1)),
+        ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "may_be_kept", "The call may be kept", detail)
+    }
+    .into_response(session)
+}
+
+/// A call that may have been made cannot be called off: that would say that it was not.
+pub(crate) fn may_be_made(session: &Rc<Session>) -> Response<Reply> {
+    let detail = "The call may have been made already: the dependency is asked first.";
+    Problem::new(StatusCode::CONFLICT, "may_be_made", "The call may have been made", detail)
+        .into_response(session)
+}
+
 /// The store does not answer.
 pub(crate) fn queue_unreachable(session: &Rc<Session>) -> Response<Reply> {
     let detail = "The store of deferred calls does not answer.";

@@ -65,7 +65,7 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     let finish = walk.run(&call.source).await;
     if finish.fallback
         && let Some(mut response) = {
-            let so_far = (walk.flow.deadline(), walk.may_be_done());
+            let so_far = (walk.flow.deadline(), call.source.left() > 0);
             spare::stand_in(&call, &lane, shelf.as_ref(), so_far).await
         }
     {

@@ -215,6 +215,16 @@ impl Route {
         Rc::new(Shared { endpoints: endpoints.into(), service: self.whole.clone() })
     }
 
+    /// Who may have made a call in its place: the other services of its list by name, and its own endpoints in other regions.
+    pub(crate) fn others(&self) -> Vec<(Arc<str>, bool)> {
+        let other = |spare: &Spare| match spare {
+            Spare::Service(name) => Some((name.clone(), false)),
+            Spare::Region => Some((self.name.clone(), true)),
+            _ => None,
+        };
+        self.spares.iter().filter_map(other).collect()
+    }
+
     /// The circuits before the endpoints; none where each key has its own.
     pub(crate) fn circuits(&self) -> &[CircuitBreaker] {
         &self.circuits

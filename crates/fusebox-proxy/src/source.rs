@@ -27,6 +27,8 @@ pub(crate) struct Source {
     repeatable: bool,
     /// Its head has been given away.
     spent: Cell<bool>,
+    /// How often it has left, as far as anybody can tell.
+    left: Cell<u32>,
     /// When the call must be over.
     deadline: Cell<Time>,
 }
@@ -46,6 +48,7 @@ impl Source {
             headers: RefCell::new(parts.headers),
             body,
             spent: Cell::new(false),
+            left: Cell::new(0),
             deadline: Cell::new(Time::NEVER),
         }
     }
@@ -60,6 +63,7 @@ impl Source {
             headers: RefCell::new(parts.headers),
             body: (!body.is_empty()).then(|| Rc::new(Intake::here(&body))),
             spent: Cell::new(false),
+            left: Cell::new(0),
             deadline: Cell::new(Time::NEVER),
         }
     }
@@ -129,6 +133,7 @@ impl Source {
         }
         wire::tell_deadline(headers, self.deadline.get(), session.now());
         self.spent.set(true);
+        self.left.set(self.left.get() + 1);
         Some(request)
     }
 
@@ -137,5 +142,11 @@ impl Source {
         let (parts, _) = request.into_parts();
         *self.headers.borrow_mut() = parts.headers;
         self.spent.set(false);
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+
+    /// How often it has left: somebody may have done what it asks for.
+    pub(crate) fn left(&self) -> u32 {
+        self.left.get()
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn stand_in(
     (deadline, reached): (Time, bool),
 ) -> Option<Response<Reply>> {
     let counters = &lane.route.fallbacks;
-    let mut reached = Reached { own: reached, others: Vec::new() };
+    let mut reached = Reached { own: reached, ..Reached::default() };
     let mut is_full = false;
     for spare in &lane.route.spares {
         let (kind, answered, source) = match spare {
@@ -93,7 +93,7 @@ pub(crate) async fn stand_in(
             }
             Spare::Region => {
                 let (there, tried) = elsewhere(call, lane.elsewhere.clone(), deadline).await;
-                reached.own |= tried;
+                reached.region |= tried;
                 (Kind::OtherRegion, there, answer::OTHER_REGION)
             }
             Spare::Queue(backlog, defer) => {
@@ -153,8 +153,9 @@ async fn elsewhere(
         (lane.fuses(headers), lane.route.asking.ask(headers, call.source.has_body()))
     });
     let mut walk = Walk::new(call.session, &lane, fuses, &call.source, ask, deadline);
+    let before = call.source.left();
     let finish = walk.run(&call.source).await;
-    let reached = walk.may_be_done();
+    let reached = call.source.left() > before;
     match walk.last.take() {
         Some((endpoint, Ok(head))) if finish.end == End::Result && walk.verdict == Some(Verdict::SUCCESS) => {
             (Some(live(call.session, &mut walk, endpoint, head, None)), reached)

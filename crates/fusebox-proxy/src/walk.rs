@@ -170,25 +170,6 @@ impl Walk {
         }
     }
 
-    /// Whether an endpoint may have done what was asked: an attempt left, and not only found no connection.
-    pub(crate) fn may_be_done(&self) -> bool {
-        let unreached = |fault: &Fault| {
-            matches!(
-                fault,
-                Fault::Unresolved
-                    | Fault::Refused
-                    | Fault::ConnectTimeout
-                    | Fault::Exhausted
-                    | Fault::Full(_)
-            )
-        };
-        match self.flow.attempts() {
-            0 => false,
-            1 => !matches!(&self.last, Some((_, Err(fault))) if unreached(fault)),
-            _ => true,
-        }
-    }
-
     /// What the last attempt came to is not what the client gets.
     pub(crate) fn discard(&mut self) {
         if let Some((endpoint, Ok(head))) = self.last.take() {

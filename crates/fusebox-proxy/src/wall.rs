@@ -19,6 +19,12 @@ pub(crate) fn rfc3339(at: SystemTime) -> Option<String> {
     (at <= last).then(|| humantime::format_rfc3339_millis(at).to_string())
 }
 
+/// Seconds since 1970 in UTC.
+#[expect(clippy::disallowed_methods, reason = "whoever reads a signature asks when it was made")]
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// A `Retry-After` in seconds: a date is turned into the seconds until then, everything else is as it was.
 #[expect(clippy::disallowed_methods, reason = "a date in a header means nothing without the time of day")]
 pub(crate) fn in_seconds(retry_after: &str) -> Cow<'_, str> {

@@ -165,7 +165,8 @@ impl Inner {
         let is_due = |item: &&Item| item.view.record.is_due(now);
         if request.soonest {
             let by = |item: &Item| (item.view.record.expires_at, item.view.id);
-            let mut due: Vec<_> = self.queue(&request.queue).filter(is_due).map(by).collect();
+            let in_time = |item: &&Item| is_due(item) && now < item.view.record.expires_at;
+            let mut due: Vec<_> = self.queue(&request.queue).filter(in_time).map(by).collect();
             due.sort();
             let due = due.into_iter().take(request.most).collect();
             self.lease_these(due, request.ttl, now, &mut leased);

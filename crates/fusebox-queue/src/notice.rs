@@ -9,8 +9,8 @@ use crate::record::{Record, State};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The queue of notices.
-pub const NOTICES: &str = "notices";
+/// The queue of notices: a name that no service has.
+pub const NOTICES: &str = ":notices";
 
 /// Who is told of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +144,8 @@ fn notice(view: &View, event: Event, now: Timestamp) -> Option<NewItem> {
         fingerprint: name.clone().into_bytes(),
         class: record.class,
         expires_in: Duration::from_secs(7 * 24 * 3_600),
+        // It is told until it is taken, or a week has passed.
+        max_attempts: u32::MAX >> 1,
         ..NewItem::new(NOTICES, name, payload)
     })
 }

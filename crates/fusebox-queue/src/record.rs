@@ -184,7 +184,8 @@ impl Record {
             created_at: now,
             due_at: now.after(item.delay),
             expires_at: now.after(item.expires_in),
-            first_attempt_at: None,
+            // What may have been made was first seen by its dependency now, or a little before.
+            first_attempt_at: item.needs_check.then_some(now),
             lease: None,
             last_lease: 0,
             ended_at: None,

@@ -30,6 +30,8 @@ struct Inner {
     script: Vec<(bool, Sent)>,
     forgets: bool,
     opens_after: u64,
+    /// It cannot be asked.
+    unasked: bool,
 }
 
 impl Dependency {
@@ -44,6 +46,7 @@ impl Dependency {
             script,
             forgets: false,
             opens_after: u64::MAX,
+            unasked: false,
         })))
     }
 
@@ -62,6 +65,9 @@ impl Courier for Dependency {
     fn check<'a>(&'a self, item: &'a Leased) -> Told<'a, Checked> {
         let checked = self.with(|inner| {
             inner.checks += 1;
+            if inner.unasked {
+                return Checked::Unasked;
+            }
             match inner.done.contains_key(&item.view.key) && !inner.forgets {
                 true => Checked::Completed(b"found".to_vec()),
                 false => Checked::NotFound,
@@ -397,4 +403,24 @@ fn a_low_class_is_not_starved_into_expiry_by_one_that_never_ends() {
         stats.classes[Priority::Critical as usize].live > 0,
         "there was more of the highest than was made"
     );
+}
+
+#[test]
+fn what_cannot_be_asked_for_and_ran_out_of_time_is_for_a_person() {
+    let world = world(1_000.0);
+    world.put([NewItem { needs_check: true, expires_in: secs(60), ..NewItem::new("q", "0", "") }]);
+    world.dependency.with(|inner| inner.unasked = true);
+    world.clock.pass(secs(120));
+    world.turn();
+    assert_eq!(world.state("0"), State::Dead(Death::Unresolved));
+    assert_eq!(world.dependency.with(|inner| inner.sends), 0);
+}
+
+#[test]
+fn the_window_of_what_was_sent_before_it_was_kept_begins_when_it_is_kept() {
+    let world = world(1_000.0);
+    world.put([NewItem { needs_check: true, expires_in: secs(48 * 3_600), ..NewItem::new("q", "0", "") }]);
+    world.clock.pass(secs(23 * 3_600 + 1));
+    world.turn();
+    assert_eq!(world.state("0"), State::Dead(Death::WindowPassed), "though it was never leased before");
 }

@@ -77,6 +77,18 @@ async fn a_call_whose_retry_was_refused_may_have_been_done_all_the_same() {
     assert!(kept(&deferrer, "a").await.record.needs_check);
 }
 
+#[tokio::test]
+async fn a_call_that_an_alternative_was_tried_for_may_have_been_done() {
+    let open = Fuse::builder("provider").breaker(touchy()).build().expect("it works");
+    open.run(async || down()).await.expect_err("it opens");
+    let other: Fuse = Fuse::builder("other").build().expect("it works");
+    let deferrer = in_memory(Limits::default());
+    let list =
+        Fallbacks::new().alternative(&other, async || down()).queue(&deferrer, |_| Some(payment("a")), told);
+    open.run_chain(async || down(), list).await.expect("kept");
+    assert!(kept(&deferrer, "a").await.record.needs_check, "the other one may have done it");
+}
+
 #[test]
 fn blocking_code_defers_too_and_needs_no_runtime() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -93,12 +93,7 @@ impl Desk {
         match self {
             Desk::Store(store) => {
                 let checked = order.check().map_err(Failure::Usage)?;
-                let mut items = Vec::new();
-                if order.dry_run {
-                    items = would_move(&**store, order).await?;
-                } else {
-                    items.extend(store.operate(checked).await.map_err(failed)?.iter().map(|id| id.0));
-                }
+                let items = store.operate(checked).await.map_err(failed)?.iter().map(|id| id.0).collect();
                 Ok(Carried { items, dry_run: order.dry_run })
             }
             Desk::Admin(at) => {
@@ -118,19 +113,6 @@ impl Desk {
         }
         Ok(line.to_string())
     }
-}
-
-/// What an order would move, in a file that is only looked into.
-async fn would_move(store: &dyn QueueStore, order: &OrderReport) -> Result<Vec<u64>, Failure> {
-    let checked = order.check().map_err(Failure::Usage)?;
-    let mut moved = Vec::new();
-    let states = checked.act.states();
-    for state in states.iter().filter(|state| checked.filter.state.is_none_or(|wanted| wanted == **state)) {
-        let filter = fusebox::queue::Filter { state: Some(state), ..checked.filter.clone() };
-        let views = store.list(filter, checked.limit.saturating_sub(moved.len())).await.map_err(failed)?;
-        moved.extend(views.iter().map(|view| view.id.0));
-    }
-    Ok(moved)
 }
 
 fn refused(file: &Path, error: StoreError) -> Failure {

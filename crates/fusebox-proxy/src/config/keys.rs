@@ -220,7 +220,7 @@ pub const ITEM: Keys =
     keys("service.fallback.list", &["cached", "service", "region", "queue", "status", "headers", "body"]);
 /// `queue = { .. }`
 pub const DEFER: Keys =
-    keys("service.fallback.queue", &["check", "expires_in", "max_attempts", "backoff", "contact"]);
+    keys("service.fallback.queue", &["check", "expires_in", "max_attempts", "backoff", "contact", "scope"]);
 /// `[queue]`
 pub const QUEUE: Keys = keys(
     "queue",

@@ -5,6 +5,7 @@ use super::keys::{DEFER, QUEUE, WEBHOOK};
 use super::reader::{Entry, Table};
 use fusebox::queue::{Event, Limits};
 use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,6 +91,8 @@ pub struct Defer {
     pub backoff: Duration,
     /// The request header that says who the caller is, for notices.
     pub contact: Option<HeaderName>,
+    /// The request headers that tell callers apart: keys are each caller's own.
+    pub scope: Vec<HeaderName>,
 }
 
 /// The file's queue, if it has one.
@@ -183,7 +186,13 @@ pub(super) fn item(e: &Entry<'_>, there: bool) -> Option<Defer> {
     let max_attempts = t.or("max_attempts", 25, |e| Some(e.within(1, 1_000_000, COUNT)? as u32));
     let backoff = t.or("backoff", Duration::from_secs(60), |e| e.duration_from(Duration::from_millis(1)));
     let contact = t.or("contact", None, |e| header::name(e).map(Some));
+    let usual = vec![AUTHORIZATION, COOKIE, HeaderName::from_static("x-api-key")];
+    let scope = t.or("scope", usual, |e| {
+        let accepted = "headers that tell callers apart, as [\"authorization\"]; [] if all callers are one";
+        e.list(accepted)?.iter().map(header::name).collect()
+    });
     Some(Defer {
+        scope: scope?,
         check: check?,
         expires_in: expires_in?,
         max_attempts: max_attempts?,

@@ -5,7 +5,10 @@ use crate::config::queue::KEY;
 use bytes::Bytes;
 use fusebox::Priority;
 use fusebox::queue::{Checked, Courier, Leased, Sent, Told};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
+};
 use http::{HeaderName, Method, Request, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
@@ -14,6 +17,19 @@ use tokio::sync::{mpsc, oneshot};
 /// What a key may not bring into a path: all but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// What a question does not bring along: it has no body, and asks for all of what is there, on no condition.
+const NO_QUESTION: [HeaderName; 9] = [
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    TRANSFER_ENCODING,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_UNMODIFIED_SINCE,
+    RANGE,
+];
+
 /// A call for a worker to make, over the lane of this name.
 pub(crate) struct Job {
     pub(crate) lane: Arc<str>,
@@ -21,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) priority: Priority,
     /// Sending it twice does no more than sending it once.
     pub(crate) repeatable: bool,
+    /// At the endpoints of other regions.
+    pub(crate) elsewhere: bool,
     pub(crate) answer: oneshot::Sender<Made>,
 }
 
@@ -43,6 +61,8 @@ pub(super) struct RouteCourier {
     pub(super) lane: Arc<str>,
     /// The path that tells what became of a key.
     pub(super) check: Option<String>,
+    /// The other services of the route's list, and other regions if it has them: each may have made the call in its place.
+    pub(super) others: Vec<(Arc<str>, bool)>,
     pub(super) idempotency_key: HeaderName,
     pub(super) jobs: Jobs,
 }
@@ -50,12 +70,12 @@ pub(super) struct RouteCourier {
 /// Has a worker make a call.
 pub(super) async fn ask(
     jobs: &Jobs,
-    lane: Arc<str>,
+    (lane, elsewhere): (Arc<str>, bool),
     request: Request<Bytes>,
     (priority, repeatable): (Priority, bool),
 ) -> Made {
     let (answer, answered) = oneshot::channel();
-    if jobs.send(Job { lane, request, priority, repeatable, answer }).is_err() {
+    if jobs.send(Job { lane, elsewhere, request, priority, repeatable, answer }).is_err() {
         return Made::NotSent("the proxy stops".into());
     }
     answered.await.unwrap_or_else(|_| Made::Unknown("the proxy stopped before there was an answer".into()))
@@ -67,7 +87,7 @@ impl RouteCourier {
         let Some(request) = request else { return Sent::Undecodable("it is no call of a proxy".into()) };
         // Where there is a check, nothing is sent again before it was asked for: not on another connection either.
         let how = (item.view.record.class, self.check.is_none());
-        match ask(&self.jobs, self.lane.clone(), request, how).await {
+        match ask(&self.jobs, (self.lane.clone(), false), request, how).await {
             Made::NotSent(why) => Sent::NotSent(why),
             Made::Unknown(why) => Sent::Failed(why),
             Made::Answered(answer) => sent(&answer),
@@ -75,16 +95,15 @@ impl RouteCourier {
     }
 
     async fn check_parcel(&self, item: &Leased) -> Checked {
-        let Some(path) = &self.check else { return Checked::NotFound };
+        let Some(path) = &self.check else { return Checked::Unasked };
         let Some(parcel) = Parcel::decode(&item.payload) else {
             // Sending it says so.
-            return Checked::NotFound;
+            return Checked::Unasked;
         };
         let Some(request) = self.question(&parcel, path) else {
             return Checked::Unknown("the path to ask for it cannot be made".into());
         };
-        let lanes =
-            std::iter::once(self.lane.clone()).chain(parcel.seen.iter().map(|name| name.as_str().into()));
+        let lanes = std::iter::once((self.lane.clone(), false)).chain(self.others.iter().cloned());
         for lane in lanes {
             let made = ask(&self.jobs, lane, request.clone(), (item.view.record.class, true)).await;
             match checked(made) {
@@ -103,7 +122,7 @@ impl RouteCourier {
         *request.method_mut() = Method::GET;
         *request.uri_mut() = Uri::try_from(path).ok()?;
         *request.body_mut() = Bytes::new();
-        for name in [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
+        for name in NO_QUESTION {
             request.headers_mut().remove(name);
         }
         Some(request)
@@ -124,11 +143,9 @@ impl Courier for RouteCourier {
 pub(super) fn sent(answer: &KeptAnswer) -> Sent {
     let told = || format!("the dependency answered {}", named(answer.status));
     match answer.status {
+        // Not now, or not here: somebody else is at it, or it was too early, too slow or too much, or it is to be sent elsewhere.
+        307 | 308 | 408 | 409 | 425 | 429 => Sent::Failed(told()),
         200..=399 => Sent::Done(answer.encode()),
-        // It asks to come back, and has done nothing.
-        429 => Sent::NotSent(told()),
-        // Not now: somebody else is at it, or it was too early or too slow.
-        408 | 409 | 425 => Sent::Failed(told()),
         400..=499 => Sent::Refused(told()),
         _ => Sent::Failed(told()),
     }
@@ -165,12 +182,13 @@ mod tests {
     fn an_answer_ends_a_call_or_has_it_made_again() {
         for (status, expected) in [
             (201, "Done"),
-            (302, "Done"),
+            (303, "Done"),
+            (307, "Failed"),
             (400, "Refused"),
             (402, "Refused"),
             (408, "Failed"),
             (409, "Failed"),
-            (429, "NotSent"),
+            (429, "Failed"),
             (500, "Failed"),
             (503, "Failed"),
         ] {

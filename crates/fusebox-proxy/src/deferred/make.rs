@@ -19,9 +19,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 /// Of an answer's body so much is kept.
 const MOST_KEPT: usize = 64 << 10;
+
+/// A deferred call takes no longer than this, whatever the route's own deadline.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Makes one call and answers for it. The lane's fallbacks are not asked: they would stand in for what is to be done.
 pub(crate) async fn make(worker: Rc<Worker>, job: Job) {
@@ -32,7 +36,13 @@ pub(crate) async fn make(worker: Rc<Worker>, job: Job) {
 }
 
 async fn call(worker: &Rc<Worker>, job: &Job) -> Made {
-    let Some(lane) = worker.own_lane(&job.lane) else {
+    // Whoever asked has given up, and may have somebody else ask.
+    if job.answer.is_closed() {
+        return Made::NotSent("nobody waits for it".into());
+    }
+    let own = worker.own_lane(&job.lane);
+    let lane = if job.elsewhere { own.and_then(|lane| lane.elsewhere.clone()) } else { own };
+    let Some(lane) = lane else {
         return Made::NotSent(format!("there is no route named {} any more", job.lane));
     };
     let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -43,9 +53,10 @@ async fn call(worker: &Rc<Worker>, job: &Job) -> Made {
     let mut ask = lane.route.asking.ask(&parts.headers, !body.is_empty());
     ask.priority = job.priority;
     let source = Source::again(parts, body, job.repeatable);
-    let mut walk = Walk::new(&session, &lane, fuses, &source, ask, Time::NEVER);
+    let deadline = session.now() + LONGEST;
+    let mut walk = Walk::new(&session, &lane, fuses, &source, ask, deadline);
     let finish = drive(&session, walk.run(&source)).await;
-    let reached = walk.may_be_done();
+    let reached = source.left() > 0;
     let late = |why: &str| match reached {
         true => Made::Unknown(why.into()),
         false => Made::NotSent(why.into()),
@@ -54,6 +65,10 @@ async fn call(worker: &Rc<Worker>, job: &Job) -> Made {
         (End::Result, Some((endpoint, Ok(head)))) => {
             let response = live(&session, &mut walk, endpoint, head, None);
             match drive(&session, read(response)).await {
+                // It asks to come back; what left before it may have been done.
+                Some(answer) if answer.status == 429 && walk.flow.attempts() == 1 => {
+                    Made::NotSent("the dependency answered 429 Too Many Requests".into())
+                }
                 Some(answer) => Made::Answered(answer),
                 None => Made::Unknown("its answer broke off".into()),
             }
@@ -98,6 +113,9 @@ async fn read(response: Response<Reply>) -> Option<KeptAnswer> {
             let room = MOST_KEPT.saturating_sub(kept.len());
             cut |= part.len() > room;
             kept.extend_from_slice(&part[..part.len().min(room)]);
+            if cut {
+                break;
+            }
         }
     }
     Some(KeptAnswer::of(parts.status, &parts.headers, Bytes::from(kept), cut))

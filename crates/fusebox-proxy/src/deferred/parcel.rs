@@ -112,17 +112,16 @@ fn mapped(listed: &[(String, String)]) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// The length of the head, the head, the body.
+/// The length of the head in digits, a line's end, the head, the body: text, if the body is.
 fn encode(head: &impl Serialize, body: &[u8]) -> Vec<u8> {
     let head = serde_json::to_vec(head).unwrap_or_default();
-    let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes()[..], &head, body].concat()
+    [format!("{}\n", head.len()).as_bytes(), &head, body].concat()
 }
 
 fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Option<(T, Bytes)> {
-    let (length, rest) = bytes.split_at_checked(4)?;
-    let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
-    let (head, body) = rest.split_at_checked(length)?;
+    let end = bytes.iter().take(10).position(|byte| *byte == b'\n')?;
+    let length: usize = std::str::from_utf8(&bytes[..end]).ok()?.parse().ok()?;
+    let (head, body) = bytes[end + 1..].split_at_checked(length)?;
     Some((serde_json::from_slice(head).ok()?, Bytes::copy_from_slice(body)))
 }
 

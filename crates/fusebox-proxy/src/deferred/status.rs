@@ -2,6 +2,7 @@
 
 use super::Backlog;
 use super::parcel::{KeptAnswer, Parcel};
+use super::take::within;
 use crate::answer;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -28,15 +29,20 @@ impl Backlog {
     ) -> Response<Reply> {
         let Some((id, secret)) = named.split_once('-') else { return answer::no_such_call(session) };
         let Ok(id) = id.parse().map(ItemId) else { return answer::no_such_call(session) };
-        let Ok(found) = self.store().show(id).await else { return answer::queue_unreachable(session) };
+        let Ok(found) = within(self.store().show(id)).await else {
+            return answer::queue_unreachable(session);
+        };
         let own = |payload: &[u8]| Parcel::decode(payload).is_some_and(|it| is_same(&it.secret, secret));
         let Some(entry) = found.filter(|entry| own(&entry.payload)) else {
             return answer::no_such_call(session);
         };
         match *method {
             Method::GET | Method::HEAD => answer::document(session, StatusCode::OK, &document(&entry.view)),
-            Method::DELETE => match self.store().cancel(id).await {
-                Ok(Cancelled::Cancelled) => match self.store().show(id).await {
+            Method::DELETE if entry.view.record.needs_check && entry.view.record.state.is_live() => {
+                answer::may_be_made(session)
+            }
+            Method::DELETE => match within(self.store().cancel(id)).await {
+                Ok(Cancelled::Cancelled) => match within(self.store().show(id)).await {
                     Ok(Some(entry)) => answer::document(session, StatusCode::OK, &document(&entry.view)),
                     _ => answer::no_such_call(session),
                 },

@@ -10,9 +10,9 @@ use crate::lane::Route;
 use crate::reply::Reply;
 use crate::source::Source;
 use fusebox::queue::record::State;
-use fusebox::queue::{Enqueued, ItemId, NewItem, QueueStore, StoreError};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use fusebox::queue::{self, Enqueued, ItemId, NewItem, QueueStore, StoreError};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(crate) struct Reached {
     pub(crate) own: bool,
     /// Other services, by name.
     pub(crate) others: Vec<String>,
+    /// Its dependency in another region.
+    pub(crate) region: bool,
 }
 
 /// What came of trying to keep a call.
@@ -71,11 +73,11 @@ impl Backlog {
             return Err("safe_method");
         }
         // Another provider may have charged, and nobody would ask it.
-        if defer.check.is_none() && !reached.others.is_empty() {
+        if defer.check.is_none() && (!reached.others.is_empty() || reached.region) {
             return Err("unchecked_alternative");
         }
         let name = &route.idempotency_key;
-        let key = call.source.with_headers(|headers| key(headers, headers.get(name))).ok_or("no_key")?;
+        let key = call.source.with_headers(|headers| key(headers, name, defer)).ok_or("no_key")?;
         let room = usize::try_from(self.plan.limits.max_payload).unwrap_or(usize::MAX);
         let body = call.source.whole(call.session, room).await?;
         let secret = secret().ok_or("store")?;
@@ -92,7 +94,7 @@ impl Backlog {
             format: FORMAT,
             expires_in: defer.expires_in,
             max_attempts: defer.max_attempts,
-            needs_check: reached.own || !parcel.seen.is_empty(),
+            needs_check: reached.own || reached.region || !parcel.seen.is_empty(),
             notices: self.notices(contact.as_deref()),
             ..NewItem::new(&*route.name, key, parcel.encode())
         };
@@ -100,23 +102,30 @@ impl Backlog {
     }
 
     async fn keep(&self, call: &Call<'_>, item: NewItem, secret: String) -> Taken {
-        let kept = tokio::select! {
-            kept = self.store().enqueue(vec![item]) => kept,
-            () = pause(PATIENCE) => Err(StoreError::Stopped),
-        };
+        let kept = within(self.store().enqueue(vec![item])).await;
         match kept.map(|mut told| told.pop()) {
             Ok(Some(Enqueued::Stored(id))) => self.accepted(call, id, &secret).await,
             Ok(Some(Enqueued::Duplicate { id, state })) => self.again(call, id, &state).await,
             Ok(Some(Enqueued::KeyConflict(_))) => Taken::Answered(answer::key_conflict(call.session)),
             Ok(Some(Enqueued::Full { .. })) => Taken::Refused("full"),
             Err(StoreError::Invalid { field: "payload", .. }) => Taken::Refused("too_large"),
-            Ok(None) | Err(_) => Taken::Refused("store"),
+            Err(StoreError::Invalid { .. } | StoreError::DiskFull(_) | StoreError::ReadOnly { .. }) => {
+                Taken::Refused("store")
+            }
+            // It may be kept: nobody else may make the call now.
+            Ok(None) | Err(_) => {
+                self.count_refusal("store");
+                Taken::Answered(answer::may_be_kept(call.session))
+            }
         }
     }
 
     async fn accepted(&self, call: &Call<'_>, id: ItemId, secret: &str) -> Taken {
-        let Ok(Some(entry)) = self.store().show(id).await else { return Taken::Refused("store") };
-        let document = status::document(&entry.view);
+        let document = match within(self.store().show(id)).await {
+            Ok(Some(entry)) => status::document(&entry.view),
+            // It is kept; how it stands can be asked for later.
+            Ok(None) | Err(_) => serde_json::json!({ "id": id.0, "state": "ready" }),
+        };
         let mut response = answer::document(call.session, StatusCode::ACCEPTED, &document);
         let place = format!("{}/{}", self.plan.status_path, status::name(id, secret));
         if let Ok(place) = HeaderValue::from_str(&place) {
@@ -127,8 +136,11 @@ impl Backlog {
 
     /// The same call was kept before: its client is told what became of it.
     async fn again(&self, call: &Call<'_>, id: ItemId, state: &State) -> Taken {
-        let Ok(Some(entry)) = self.store().show(id).await else { return Taken::Refused("store") };
-        let Some(parcel) = Parcel::decode(&entry.payload) else { return Taken::Refused("store") };
+        let entry = within(self.store().show(id)).await.ok().flatten();
+        let parcel = entry.as_ref().and_then(|entry| Parcel::decode(&entry.payload));
+        let (Some(entry), Some(parcel)) = (entry, parcel) else {
+            return Taken::Answered(answer::may_be_kept(call.session));
+        };
         match state {
             State::Done => {
                 let result = entry.view.record.result.as_deref().and_then(KeptAnswer::decode);
@@ -143,11 +155,33 @@ impl Backlog {
     }
 }
 
-/// The key of an item: the caller's own, in a space of its own for each `Authorization`, so that nobody meets another's keys.
-fn key(headers: &HeaderMap, key: Option<&HeaderValue>) -> Option<String> {
-    let key = key?.to_str().ok().map(str::trim).filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY)?;
-    let whose = headers.get(AUTHORIZATION).map(|value| hex(&Sha256::digest(value.as_bytes())[..8]));
-    Some(whose.map_or_else(|| key.to_owned(), |whose| format!("{whose}:{key}")))
+/// The store's answer, as long as a client waits for it.
+pub(super) async fn within<T>(answer: queue::Answer<'_, T>) -> Result<T, StoreError> {
+    tokio::select! {
+        answer = answer => answer,
+        () = pause(PATIENCE) => Err(StoreError::Stopped),
+    }
+}
+
+/// The key of an item: the caller's own, in a space of its own for each caller, so that nobody meets another's keys. One that could
+/// change the path that asks for it is none.
+fn key(headers: &HeaderMap, name: &HeaderName, defer: &Defer) -> Option<String> {
+    let key = headers.get(name)?.to_str().ok().map(str::trim)?;
+    let steers = matches!(key, "." | "..") || key.contains(['/', '\\']);
+    if key.is_empty() || key.len() > LONGEST_KEY || (steers && defer.check.is_some()) {
+        return None;
+    }
+    let mut whose = Sha256::new();
+    let mut is_known = false;
+    for name in &defer.scope {
+        for value in headers.get_all(name) {
+            is_known = true;
+            whose.update(name.as_str());
+            whose.update((value.len() as u64).to_be_bytes());
+            whose.update(value.as_bytes());
+        }
+    }
+    Some(if is_known { format!("{}:{key}", hex(&whose.finalize()[..8])) } else { key.to_owned() })
 }
 
 /// What tells one question from another: method, target, type and body.
@@ -180,20 +214,39 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::{AUTHORIZATION, COOKIE};
+
+    fn defer(check: Option<&str>) -> Defer {
+        let (second, scope) = (Duration::from_secs(1), vec![AUTHORIZATION, COOKIE]);
+        let check = check.map(str::to_owned);
+        Defer { check, expires_in: second, max_attempts: 1, backoff: second, contact: None, scope }
+    }
+
+    fn key_of(key: &str, who: Option<(HeaderName, &'static str)>, defer: &Defer) -> Option<String> {
+        let name = HeaderName::from_static("idempotency-key");
+        let mut headers = HeaderMap::new();
+        headers.insert(&name, HeaderValue::from_str(key).expect("a value"));
+        headers.extend(who.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        super::key(&headers, &name, defer)
+    }
 
     #[test]
     fn callers_have_keys_of_their_own_and_a_key_is_needed() {
-        let with = |who: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, HeaderValue::from_static(who));
-            key(&headers, Some(&HeaderValue::from_static("k"))).expect("a key")
-        };
-        assert_ne!(with("ann"), with("bob"));
-        let nobody = HeaderMap::new();
-        assert_eq!(key(&nobody, Some(&HeaderValue::from_static(" k "))), Some("k".into()));
+        let plain = defer(None);
+        let with = |name, value| key_of("k", Some((name, value)), &plain).expect("a key");
+        assert_ne!(with(AUTHORIZATION, "ann"), with(AUTHORIZATION, "bob"));
+        assert_ne!(with(AUTHORIZATION, "ann"), with(COOKIE, "ann"));
+        assert_eq!(key_of(" k ", None, &plain), Some("k".into()));
         for bad in ["", "  ", &"x".repeat(201)] {
-            assert_eq!(key(&nobody, HeaderValue::from_str(bad).ok().as_ref()), None, "{bad:?}");
+            assert_eq!(key_of(bad, None, &plain), None, "{bad:?}");
         }
-        assert_eq!(key(&nobody, None), None);
+    }
+
+    #[test]
+    fn a_key_that_steers_the_question_is_none() {
+        for bad in [".", "..", "../admin", "a\\b"] {
+            assert_eq!(key_of(bad, None, &defer(Some("/by/{key}"))), None, "{bad:?}");
+            assert!(key_of(bad, None, &defer(None)).is_some());
+        }
     }
 }

@@ -105,6 +105,7 @@ impl Keeping {
                 provider_window: window,
                 margin: usual.margin.min(window / 24),
                 call_timeout: call_timeout.unwrap_or(usual.call_timeout),
+                always_check: defer.check.is_some(),
             };
             let own = routes.iter().find(|known| *known.name == *route.name)?;
             Some((own.clone(), defer, rules))
@@ -152,6 +153,7 @@ fn before(route: &Arc<Route>, defer: &Defer, jobs: &Jobs, clock: &Clock) -> (Rou
     let courier = RouteCourier {
         lane: route.name.clone(),
         check: defer.check.clone(),
+        others: route.others(),
         idempotency_key: route.idempotency_key.clone(),
         jobs: jobs.clone(),
     };

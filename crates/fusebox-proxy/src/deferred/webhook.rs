@@ -4,11 +4,12 @@
 //! `v1,` and the base64 of HMAC-SHA256 over `{id}.{timestamp}.{body}`.
 
 use super::courier::Made;
-use super::courier::{Jobs, ask, sent};
+use super::courier::{Jobs, ask};
 use super::parcel::KeptAnswer;
 use super::status::shown;
 use crate::bind::StartError;
 use crate::config::WebhookPlan;
+use crate::wall;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -59,7 +60,8 @@ impl Herald {
     }
 
     fn request(&self, item: &Leased) -> Option<Request<Bytes>> {
-        let at = item.view.record.created_at.0 / 1_000;
+        // When it is sent: receivers refuse what is old.
+        let at = wall::unix_seconds();
         let mut said: Value = serde_json::from_slice(&item.payload).ok()?;
         // What the call came to is an answer.
         let result = said["result"].as_str().and_then(|text| KeptAnswer::decode(text.as_bytes()));
@@ -100,10 +102,13 @@ impl Courier for Round {
             let Some(request) = self.herald.request(item) else {
                 return Sent::Undecodable("it cannot be put into a request".into());
             };
-            match ask(&self.jobs, self.herald.lane.clone(), request, (item.view.record.class, true)).await {
+            match ask(&self.jobs, (self.herald.lane.clone(), false), request, (item.view.record.class, true))
+                .await
+            {
                 Made::NotSent(why) => Sent::NotSent(why),
                 Made::Unknown(why) => Sent::Failed(why),
-                Made::Answered(answer) => sent(&answer),
+                Made::Answered(answer) if (200..300).contains(&answer.status) => Sent::Done(Vec::new()),
+                Made::Answered(answer) => Sent::Failed(format!("the webhook answered {}", answer.status)),
             }
         })
     }

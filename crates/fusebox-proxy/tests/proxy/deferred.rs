@@ -418,3 +418,61 @@ fn two_proxies_share_a_queue_in_a_database_and_make_each_call_once() {
     assert_eq!(good.len(), 10, "{sent:?}");
     assert_eq!(status(one.address, &places[0])["result"]["status"], 200, "whoever is asked knows it");
 }
+
+#[test]
+fn a_call_that_its_caller_has_repeated_since_is_asked_for_and_not_made_again() {
+    let (place, provider) = (place(), Provider::default());
+    provider.down.store(true, Relaxed);
+    let backend = provider.clone().start();
+    let config = place.queue("", backend.address, ASKED);
+    let proxy = run_after("[admin]\nlisten = \"127.0.0.1:0\"\n", &config);
+    let admin = proxy.proxy().admin_address().expect("it listens");
+    let order = |act: &str| {
+        let body = format!(r#"{{"act":"{act}","actor":"ann","filter":{{"queue":"s"}}}}"#);
+        let mut client = Client::connect(admin);
+        let length = body.len();
+        client.send(format!("POST /queue/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"));
+        assert_eq!(client.read().status, 200);
+    };
+    pay(proxy.address, "opens the circuit", "");
+    order("pause");
+    let at = place_of(&pay(proxy.address, "order-1", "20 EUR"));
+    provider.down.store(false, Relaxed);
+    let paid = eventually("a live answer", || {
+        let answer = pay(proxy.address, "order-1", "20 EUR");
+        if answer.status == 201 { Ok(answer) } else { Err(answer.text()) }
+    });
+    assert_eq!(paid.header("fusebox-source"), Some("live"));
+    order("resume");
+    let done = becomes(proxy.address, &at, "done");
+    assert_eq!(done["result"]["body"], "found");
+    let charged = provider.charged.lock().expect("not poisoned").clone();
+    assert_eq!(charged.iter().filter(|key| *key == "order-1").count(), 1, "{charged:?}");
+}
+
+#[test]
+fn a_call_that_may_have_been_made_cannot_be_called_off() {
+    let (place, backend) = (place(), Backend::status(500));
+    let proxy = run(&place.queue("", backend.address, ASKED));
+    let at = place_of(&pay(proxy.address, "k", ""));
+    let mut client = Client::connect(proxy.address);
+    client.send(format!("DELETE {at} HTTP/1.1\r\nHost: test\r\n\r\n"));
+    let refused = client.read();
+    assert_eq!((refused.status, refused.json()["reason"].as_str()), (409, Some("may_be_made")));
+    assert_ne!(status(proxy.address, &at)["state"], "cancelled");
+}
+
+#[test]
+fn callers_that_are_told_apart_by_other_headers_have_keys_of_their_own() {
+    let place = place();
+    let list = "[{ queue = { check = false, scope = [\"x-tenant\"] } }]";
+    let proxy = run(&place.queue("", nobody(), list));
+    let ask = |tenant: &str| {
+        let mut client = Client::connect(proxy.address);
+        client.send(format!("POST /pay HTTP/1.1\r\nHost: test\r\nX-Tenant: {tenant}\r\nAuthorization: {tenant}{tenant}\r\nIdempotency-Key: k\r\nContent-Length: 0\r\n\r\n"));
+        place_of(&client.read())
+    };
+    let (one, other) = (ask("a"), ask("b"));
+    assert_ne!(one, other);
+    assert_eq!(ask("a"), one);
+}

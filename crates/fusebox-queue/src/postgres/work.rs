@@ -26,11 +26,10 @@ impl Desk<'_> {
         if request.soonest {
             let sql = self.sql(&format!(
                 "SELECT {COLUMNS}, payload, format FROM @.item WHERE state = 0 AND queue = $1 AND due_at <= $2 \
-                 AND expires_at > CASE WHEN needs_check THEN $4 ELSE $2 END ORDER BY expires_at, id LIMIT $3 \
-                 FOR UPDATE SKIP LOCKED"
+                 AND expires_at > $2 ORDER BY expires_at, id LIMIT $3 FOR UPDATE SKIP LOCKED"
             ));
             let due = sqlx::query(&sql).bind(&request.queue).bind(millis(now)).bind(limit(request.most));
-            let rows = due.bind(asked_since(now)).fetch_all(&mut *self.connection).await?;
+            let rows = due.fetch_all(&mut *self.connection).await?;
             return self.lease_these(&rows, request.ttl).await;
         }
         for class in (0..4u8).rev() {

@@ -20,6 +20,7 @@ use crate::store::{LeaseRequest, Leased, QueueStore, Settled, Settlement};
 use futures_util::future::{self, Either};
 use futures_util::stream::{self, StreamExt};
 use rules::{Checked, Next, Rules, Sent};
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -242,7 +243,7 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         };
         match future::select(pin!(work), pin!(self.keep(&held))).await {
             Either::Left((done, _)) => done,
-            Either::Right((failed, _)) => Err(failed),
+            Either::Right((never, _)) => match never {},
         }
     }
 
@@ -262,7 +263,7 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         if stop() {
             return Some((item.token, Made::of(Settlement::Release)));
         }
-        Some((item.token, self.make(&item).await))
+        Some((item.token, self.make(&item, held.leased_at).await))
     }
 
     /// Tells the store what came of calls that ended together.
@@ -282,14 +283,25 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         }
         let done: Vec<_> = together.iter().map(|(_, made)| made.is_done()).collect();
         let told = together.into_iter().map(|(token, made)| (token, made.settlement)).collect();
-        let settled = self.store.settle(told).await?;
+        let settled = self.settle(told).await?;
         let kept = done.iter().zip(settled).filter(|(done, settled)| **done && *settled != Settled::Fenced);
         turn.done += kept.count() as u64;
         Ok(())
     }
 
-    /// Keeps the leases of what is under way, for as long as it is polled; ends only when the store does not answer.
-    async fn keep(&self, held: &Held) -> StoreError {
+    /// Tells the store, and again while it does not answer: what was made is not forgotten because of that.
+    async fn settle(&self, told: Vec<(Token, Settlement)>) -> Result<Vec<Settled>, StoreError> {
+        let mut settled = self.store.settle(told.clone()).await;
+        for _ in 0..TELLS {
+            let (Err(_), Some(pulse)) = (&settled, &self.pulse) else { break };
+            pulse(self.plan.ttl / TELLS).await;
+            settled = self.store.settle(told.clone()).await;
+        }
+        settled
+    }
+
+    /// Keeps the leases of what is under way, for as long as it is polled.
+    async fn keep(&self, held: &Held) -> Infallible {
         let Some(pulse) = &self.pulse else { return future::pending().await };
         loop {
             pulse(self.plan.ttl / 3).await;
@@ -300,7 +312,8 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
                     lost.for_each(|(token, _)| held.drop(token));
                     held.renewed(self.clock.now());
                 }
-                Err(error) => return error,
+                // It is tried again before the leases end.
+                Err(_) => {}
             }
         }
     }
@@ -357,16 +370,16 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     }
 
     /// Makes one call, as far as it may be made.
-    async fn make(&self, item: &Leased) -> Made {
+    async fn make(&self, item: &Leased, leased_at: Timestamp) -> Made {
         if self.gate.state() == GateState::Open {
             return Made::of(Settlement::Release);
         }
         let (backoff, mut found) = (self.backoff(), false);
-        let mut next = self.plan.rules.first(item, self.clock.now());
+        let mut next = self.plan.rules.first(item, self.now_of(item, leased_at));
         if next == Next::Check {
             let checked = self.courier.check(item).await;
             found = matches!(checked, Checked::Completed(_));
-            next = self.plan.rules.after_check(item, checked, self.clock.now(), backoff);
+            next = self.plan.rules.after_check(item, checked, self.now_of(item, leased_at), backoff);
         }
         match next {
             Next::Settle(settlement) => Made { settlement, sent: false, found },
@@ -381,6 +394,14 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         }
     }
 
+    /// The store's own time, by which its items run out: what it was when it leased the item, and what has passed since.
+    fn now_of(&self, item: &Leased, leased_at: Timestamp) -> Timestamp {
+        let passed = self.clock.now().since(leased_at);
+        let until = item.view.record.lease.map(|lease| lease.until.since(Timestamp(0)));
+        let then = until.map(|until| Timestamp(0).after(until.saturating_sub(self.plan.ttl)));
+        then.unwrap_or(leased_at).after(passed)
+    }
+
     /// From half of the plan's backoff to all of it, drawn: a wave that was refused together does not come back together.
     fn backoff(&self) -> Duration {
         let half = self.plan.backoff / 2;
@@ -388,6 +409,9 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         half + Duration::from_millis(self.dice.up_to(most.max(1)))
     }
 }
+
+/// How often a store that does not answer is told of calls that were made, within a lease.
+const TELLS: u32 = 10;
 
 /// What came of one leased call.
 struct Made {
@@ -408,15 +432,18 @@ impl Made {
 }
 
 /// The leases of a turn that are not settled yet, and since when they hold.
-struct Held(Mutex<(Vec<Token>, Timestamp)>);
+struct Held {
+    leased_at: Timestamp,
+    tokens: Mutex<(Vec<Token>, Timestamp)>,
+}
 
 impl Held {
     fn of(tokens: impl Iterator<Item = Token>, since: Timestamp) -> Self {
-        Held(Mutex::new((tokens.collect(), since)))
+        Held { leased_at: since, tokens: Mutex::new((tokens.collect(), since)) }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut (Vec<Token>, Timestamp)) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn tokens(&self) -> Vec<Token> {

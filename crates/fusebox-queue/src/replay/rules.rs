@@ -23,12 +23,19 @@ pub struct Rules {
     pub margin: Duration,
     /// How long a call takes at most. Default: 10 s.
     pub call_timeout: Duration,
+    /// Asks before every call, also before one that was surely never sent by the queue: its caller may have sent it since. Default: no.
+    pub always_check: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let (day, hour) = (Duration::from_secs(24 * 3_600), Duration::from_secs(3_600));
-        Rules { provider_window: day, margin: hour, call_timeout: Duration::from_secs(10) }
+        Rules {
+            provider_window: day,
+            margin: hour,
+            call_timeout: Duration::from_secs(10),
+            always_check: false,
+        }
     }
 }
 
@@ -43,6 +50,8 @@ pub enum Checked {
     NotFound,
     /// It did not say.
     Unknown(String),
+    /// It cannot be asked, and sending the same key again does no harm while it knows the key.
+    Unasked,
 }
 
 /// What came of a call.
@@ -86,7 +95,11 @@ impl Rules {
     /// What to do with an item that was just leased.
     pub fn first(&self, item: &Leased, now: Timestamp) -> Next {
         let record = &item.view.record;
-        if record.needs_check || record.attempts > 1 { Next::Check } else { self.send(item, now) }
+        if self.always_check || record.needs_check || record.attempts > 1 {
+            Next::Check
+        } else {
+            self.send(item, now)
+        }
     }
 
     /// What to do when the dependency was asked.
@@ -97,13 +110,20 @@ impl Rules {
             Checked::Completed(result) => Next::Settle(Settlement::Complete { result }),
             Checked::Pending => later("the dependency is at it".into()),
             Checked::Unknown(why) => later(why),
-            Checked::NotFound if !self.is_open(item, now) => Next::Settle(Settlement::Bury {
-                death: Death::WindowPassed,
-                reason: "the provider may have forgotten its key; sending it again could do it twice".into(),
-            }),
+            Checked::NotFound | Checked::Unasked if !self.is_open(item, now) => {
+                Next::Settle(Settlement::Bury {
+                    death: Death::WindowPassed,
+                    reason: "the provider may have forgotten its key; sending it again could do it twice"
+                        .into(),
+                })
+            }
             // Too late to be sent, and surely not made.
             Checked::NotFound if self.is_too_late(item, now) => Next::Settle(Settlement::Expire),
-            Checked::NotFound => Next::Send,
+            Checked::Unasked if self.is_too_late(item, now) => Next::Settle(Settlement::Bury {
+                death: Death::Unresolved,
+                reason: "it ran out of time, and nobody can be asked whether it was made".into(),
+            }),
+            Checked::NotFound | Checked::Unasked => Next::Send,
         }
     }
 

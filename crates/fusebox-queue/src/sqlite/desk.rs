@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// A longer write-ahead log is folded into the file.
 const LONG_LOG: u64 = 16 << 20;
+/// How long another connection's write is waited for.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// How often the file is told what time it is.
 const TELL_TIME: Duration = Duration::from_secs(1);
 
@@ -114,9 +116,11 @@ impl Desk {
         }
     }
 
-    /// Folds the write-ahead log into the file. When it cannot, the log goes on as it is.
+    /// Folds the write-ahead log into the file, without waiting for those who read it: the log goes on as it is then.
     pub(super) fn checkpoint(&mut self) {
+        let _ = self.connection.busy_timeout(Duration::ZERO);
         let _ = self.connection.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+        let _ = self.connection.busy_timeout(BUSY);
     }
 
     pub(super) fn checkpoint_if_long(&mut self) {
@@ -300,7 +304,8 @@ impl Desk {
              AND expires_at > CASE WHEN needs_check THEN ?3 ELSE ?2 END"
         );
         if request.soonest {
-            let sql = format!("{what} ORDER BY expires_at, id LIMIT ?4");
+            // What is only asked for any more is in no hurry.
+            let sql = format!("{what} AND expires_at > ?2 ORDER BY expires_at, id LIMIT ?4");
             let due = params![request.queue, millis(now), asked_since(now), request.most];
             let due = self.all(&sql, due, read)?;
             self.lease_these(due, until, now, &mut leased)?;

@@ -94,8 +94,8 @@ impl QueueStore for Look {
         self.refuse()
     }
 
-    fn operate(&self, _: Order) -> Answer<'_, Vec<ItemId>> {
-        self.refuse()
+    fn operate(&self, order: Order) -> Answer<'_, Vec<ItemId>> {
+        if order.dry_run { self.read(|desk| desk.operate(&order)) } else { self.refuse() }
     }
 
     fn audit(&self, limit: usize) -> Answer<'_, Vec<Audited>> {

@@ -1,7 +1,7 @@
 //! Opening a file: whose it is, what it is, and what the last owner left.
 
 use super::Options;
-use super::desk::Desk;
+use super::desk::{BUSY, Desk};
 use super::rows::failed;
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
@@ -104,7 +104,7 @@ pub(super) fn look(path: &Path) -> Result<Desk, StoreError> {
 
 /// Sets the connection up; answers how many pages items may take.
 fn settle_in(connection: &Connection, options: &Options) -> rusqlite::Result<i64> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Where a sync does not reach the drive by itself.

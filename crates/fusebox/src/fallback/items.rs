@@ -121,6 +121,7 @@ where
     fn poll_answer(
         self: Pin<&mut Self>,
         _: Cause<'_, V, E>,
+        _: bool,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<(V, Source)>> {
         #[cfg(feature = "second-level")]
@@ -141,7 +142,7 @@ where
         Kind::Cached
     }
 
-    fn answer_blocking(self, _: Cause<'_, V, E>) -> Option<(V, Source)> {
+    fn answer_blocking(self, _: Cause<'_, V, E>, _: bool) -> Option<(V, Source)> {
         #[cfg(feature = "second-level")]
         return self.look_further();
         #[cfg(not(feature = "second-level"))]
@@ -186,6 +187,7 @@ where
 #[cfg(feature = "tokio")]
 impl<T, Fut> Items<T> for Alternative<Fut> {
     const KEEPS: bool = false;
+    const CALLS: bool = true;
 
     fn read(&mut self) -> Option<Answer<T>> {
         None
@@ -209,6 +211,7 @@ impl<T, E, Fut: Future<Output = Option<T>>> Item<T, E> for Alternative<Fut> {
     fn poll_answer(
         self: Pin<&mut Self>,
         _: Cause<'_, T, E>,
+        _: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(T, Source)>> {
         let source = self.source;
@@ -228,6 +231,7 @@ pub struct BlockingAlternative<'a, K, F> {
 
 impl<T, K, F> Items<T> for BlockingAlternative<'_, K, F> {
     const KEEPS: bool = false;
+    const CALLS: bool = true;
 
     fn read(&mut self) -> Option<Answer<T>> {
         None
@@ -251,7 +255,7 @@ where
         kind_of(self.source)
     }
 
-    fn answer_blocking(self, _: Cause<'_, T, E>) -> Option<(T, Source)> {
+    fn answer_blocking(self, _: Cause<'_, T, E>, _: bool) -> Option<(T, Source)> {
         let value = self.fuse.call(self.op).ok()?;
         good(self.fuse.classifier(), value).ok().map(|value| (value, self.source))
     }
@@ -296,6 +300,7 @@ impl<T, E, F: FnOnce(Cause<'_, T, E>) -> T> Item<T, E> for Default<F> {
     fn poll_answer(
         mut self: Pin<&mut Self>,
         cause: Cause<'_, T, E>,
+        _: bool,
         _: &mut Context<'_>,
     ) -> Poll<Option<(T, Source)>> {
         Poll::Ready(self.0.take().map(|default| (default(cause), Source::Default)))
@@ -307,7 +312,7 @@ impl<T, E, F: FnOnce(Cause<'_, T, E>) -> T> BlockingItem<T, E> for Default<F> {
         Kind::Default
     }
 
-    fn answer_blocking(self, cause: Cause<'_, T, E>) -> Option<(T, Source)> {
+    fn answer_blocking(self, cause: Cause<'_, T, E>, _: bool) -> Option<(T, Source)> {
         self.0.map(|default| (default(cause), Source::Default))
     }
 }

@@ -42,6 +42,8 @@ pub type Unanswered<T, E> = Result<T, Error<E>>;
 pub trait Items<T> {
     /// Whether it wants to see good answers.
     const KEEPS: bool;
+    /// Whether it makes calls of its own, which may have their effect without an answer.
+    const CALLS: bool = false;
 
     /// Before the call: an answer that makes it unnecessary.
     fn read(&mut self) -> Option<Answer<T>>;
@@ -65,10 +67,11 @@ pub trait Item<T, E>: Items<T> {
     /// Its kind.
     fn kind(&self) -> Kind;
 
-    /// An answer and where it came from, if it has one.
+    /// An answer and where it came from, if it has one. Those before it were `asked` in vain, and make calls.
     fn poll_answer(
         self: Pin<&mut Self>,
         cause: Cause<'_, T, E>,
+        asked: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(T, Source)>>;
 }
@@ -79,7 +82,7 @@ pub trait BlockingItem<T, E>: Items<T> {
     fn kind(&self) -> Kind;
 
     /// An answer and where it came from, if it has one.
-    fn answer_blocking(self, cause: Cause<'_, T, E>) -> Option<(T, Source)>;
+    fn answer_blocking(self, cause: Cause<'_, T, E>, asked: bool) -> Option<(T, Source)>;
 }
 
 /// A list that answers in async code. All lists do whose alternatives are [`Fuse`](crate::Fuse)s.
@@ -143,6 +146,7 @@ impl<T, E> BlockingChain<T, E> for Nothing {
 
 impl<T, L: Items<T>, I: Items<T>> Items<T> for Then<L, I> {
     const KEEPS: bool = L::KEEPS || I::KEEPS;
+    const CALLS: bool = L::CALLS || I::CALLS;
 
     fn read(&mut self) -> Option<Answer<T>> {
         self.first.read().or_else(|| self.last.read())
@@ -181,7 +185,7 @@ impl<T, E, L: Chain<T, E>, I: Item<T, E>> Chain<T, E> for Then<L, I> {
         }
         let mut last = this.last;
         let kind = last.kind();
-        match contained(|| last.as_mut().poll_answer(Cause::of(failed), cx)) {
+        match contained(|| last.as_mut().poll_answer(Cause::of(failed), L::CALLS, cx)) {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready(asked)) => Poll::Ready(tell(counters, kind, Some(asked))),
             None => Poll::Ready(tell(counters, kind, None)),
@@ -193,7 +197,7 @@ impl<T, E, L: BlockingChain<T, E>, I: BlockingItem<T, E>> BlockingChain<T, E> fo
     fn answer_blocking(self, failed: &Unanswered<T, E>, counters: &Counters) -> Option<Answer<T>> {
         self.first.answer_blocking(failed, counters).or_else(|| {
             let kind = self.last.kind();
-            let asked = contained(|| self.last.answer_blocking(Cause::of(failed)));
+            let asked = contained(|| self.last.answer_blocking(Cause::of(failed), L::CALLS));
             tell(counters, kind, asked)
         })
     }

@@ -38,12 +38,12 @@ impl<'a, M, F> Queue<'a, M, F> {
     }
 
     /// What is kept of the call; `None` if it cannot wait.
-    fn item<T, E>(&mut self, cause: Cause<'_, T, E>) -> Option<NewItem>
+    fn item<T, E>(&mut self, cause: Cause<'_, T, E>, asked: bool) -> Option<NewItem>
     where
         M: FnOnce(Cause<'_, T, E>) -> Option<NewItem>,
     {
         let item = self.make.take()?(cause)?;
-        Some(NewItem { needs_check: item.needs_check || self.sent, ..item })
+        Some(NewItem { needs_check: item.needs_check || self.sent || asked, ..item })
     }
 
     fn told<T>(&mut self, deferred: Option<Deferred>) -> Option<(T, Source)>
@@ -86,10 +86,11 @@ where
     fn poll_answer(
         mut self: Pin<&mut Self>,
         cause: Cause<'_, T, E>,
+        asked: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(T, Source)>> {
         if self.keeping.is_none() {
-            let Some(item) = self.item(cause) else { return Poll::Ready(None) };
+            let Some(item) = self.item(cause, asked) else { return Poll::Ready(None) };
             self.keeping = Some(Box::pin(self.deferrer.keeping(item)));
         }
         let Some(keeping) = &mut self.keeping else { return Poll::Ready(None) };
@@ -107,8 +108,8 @@ where
         Kind::Queue
     }
 
-    fn answer_blocking(mut self, cause: Cause<'_, T, E>) -> Option<(T, Source)> {
-        let item = self.item(cause)?;
+    fn answer_blocking(mut self, cause: Cause<'_, T, E>, asked: bool) -> Option<(T, Source)> {
+        let item = self.item(cause, asked)?;
         let keeping = pin!(Deferrer::keep(self.deferrer.store().clone(), item));
         let deferred = wait_for(keeping, self.deferrer.waits_for()).flatten();
         self.told(deferred)
