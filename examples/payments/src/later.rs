@@ -1,19 +1,18 @@
 //! What is kept for later, and how it is made: ask first, then send with the same key through the policies of live traffic.
 //!
-//! Each provider's operation has a queue, and its circuit is the gate. What becomes of an authorisation that nobody makes is
-//! told through one more, the queue of notices, which is as durable.
+//! Each provider's operation has a queue, and its circuit is the gate.
 
-use crate::book::{Payment, Status};
+use crate::book::Payment;
 use crate::calls::{Decision, Parcel};
 use crate::desk::Desk;
+use crate::notices;
 use crate::policies::Account;
 use crate::provider::Operation;
-use fusebox::queue::notice::NOTICES;
+use fusebox::Rng;
 use fusebox::queue::{
-    Checked, Courier, Event, Events, GateState, Leased, NewItem, Notice, Notices, Pace, Plan, Replay, Rules,
-    Sent, Stop, StoreError, Told, gate, send, work,
+    Act, Checked, Courier, Event, Events, Filter, Gate, ItemId, Leased, NewItem, Notices, Order, Pace, Plan,
+    QueueStore, Replay, Rules, Sent, Stop, StoreError, Told, gate, send, work,
 };
-use fusebox::{Error, Rng};
 use fusebox_core::Priority;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How long a call that failed waits at most. Short, so that it is seen; a minute is the default.
 const BACKOFF: Duration = Duration::from_millis(200);
 /// Calls a second that a provider takes.
-const BASELINE: f64 = 50.0;
+pub(crate) const BASELINE: f64 = 50.0;
 
 /// What a deferred call came to: its item's result.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,27 +55,41 @@ pub(crate) fn item(parcel: &Parcel, account: &Account, payment: &Payment) -> Opt
 
 /// Has everything made that is deferred, until told to stop.
 pub(crate) fn start(desk: &Arc<Desk>, stop: &Stop) -> Vec<JoinHandle<()>> {
-    let (store, clock) = (desk.store(), desk.clock());
     let trouble = |error: &StoreError| eprintln!("error: failed to {error}");
     let mut rng = Rng::seeded(1);
     let mut workers = Vec::new();
-    for (at, account) in desk.accounts.iter().enumerate() {
+    for at in 0..desk.accounts.len() {
         for operation in [Operation::Authorise, Operation::Capture] {
-            let teller = Teller { desk: desk.clone(), at, operation };
-            let gate = gate(account.fuse(operation).circuit());
-            let plan = plan(account.queue(operation));
-            let replay = Replay::new(store.clone(), teller, gate, plan, clock.clone(), BASELINE, rng.fork());
+            let replay = replay(desk, at, operation, rng.fork());
             workers.push(tokio::spawn(work(replay, stop.clone(), trouble)));
         }
     }
-    let (messenger, open) = (Messenger { desk: desk.clone() }, || GateState::Closed);
-    let replay =
-        Replay::new(store.clone(), messenger, open, plan(NOTICES.into()), clock.clone(), BASELINE, rng);
-    workers.push(tokio::spawn(work(replay, stop.clone(), trouble)));
+    workers.push(tokio::spawn(work(notices::replay(desk, rng), stop.clone(), trouble)));
     workers
 }
 
-fn plan(queue: String) -> Plan {
+/// Makes what is deferred to one provider's operation.
+fn replay(
+    desk: &Arc<Desk>,
+    at: usize,
+    operation: Operation,
+    rng: Rng,
+) -> Replay<impl QueueStore + use<>, impl Courier + use<>, impl Gate + use<>> {
+    let teller = Teller { desk: desk.clone(), at, operation };
+    let gate = gate(teller.account().fuse(operation).circuit());
+    let plan = plan(teller.account().queue(operation));
+    Replay::new(desk.store().clone(), teller, gate, plan, desk.clock().clone(), BASELINE, rng)
+}
+
+/// Gives an item up, as an operator does: nobody makes it any more. Whether it waited: while somebody is at it, it is theirs.
+pub(crate) async fn give_up(desk: &Desk, item: u64) -> Result<bool, StoreError> {
+    let filter = Filter { id: Some(ItemId(item)), ..Filter::default() };
+    let order = Order::new(Act::Bury, filter, "the shop", "the customer has gone elsewhere");
+    Ok(!desk.store().operate(order).await?.is_empty())
+}
+
+/// How the calls of a queue are made.
+pub(crate) fn plan(queue: String) -> Plan {
     Plan {
         backoff: BACKOFF,
         // Safe to send twice: the key is the same, and is asked for first.
@@ -141,101 +154,47 @@ fn parcel(item: &Leased) -> Option<Parcel> {
     serde_json::from_slice(&item.payload).ok()
 }
 
-/// Tells customers, and does what they are told.
-struct Messenger {
-    desk: Arc<Desk>,
-}
-
-impl Courier for Messenger {
-    fn check<'a>(&'a self, _: &'a Leased) -> Told<'a, Checked> {
-        // Letting go twice is letting go.
-        Box::pin(async { Checked::NotFound })
-    }
-
-    fn send<'a>(&'a self, item: &'a Leased) -> Told<'a, Sent> {
-        Box::pin(async move {
-            let Ok(notice) = serde_json::from_slice::<Notice>(&item.payload) else {
-                return Sent::Undecodable("no notice".into());
-            };
-            match hear(&self.desk, &notice).await {
-                Ok(()) => Sent::Done(Vec::new()),
-                Err(error) => Sent::Failed(format!("failed to {error}")),
-            }
-        })
-    }
-}
-
-/// What a notice brings about: a trusted order goes out, and what nobody has authorised is let go wherever it may be held.
-async fn hear(desk: &Desk, notice: &Notice) -> Result<(), Error<crate::policies::ProviderError>> {
-    let id = &notice.contact;
-    if notice.event == Event::Deferred {
-        desk.book().change(id, |payment| payment.fulfilled = true);
-        return Ok(());
-    }
-    let Some(payment) = desk.book().change(id, |_| ()) else { return Ok(()) };
-    let mut held = false;
-    for account in &desk.accounts {
-        if notice.queue == account.queue(Operation::Authorise)
-            || payment.asked.iter().any(|name| name == account.name)
-        {
-            held |= account.let_go(id, payment.cents).await?;
-        }
-    }
-    let status = if held { Status::Refunded } else { Status::Expired };
-    desk.book().change(id, |payment| payment.status = status);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::book::Opened;
-    use crate::desk::Order;
+    use crate::desk;
     use crate::provider::{Asked, Provider};
     use std::sync::mpsc;
 
-    fn notice(event: Event, payment: &str) -> Notice {
-        Notice {
-            event,
-            at: 0,
-            contact: payment.into(),
-            id: 1,
-            queue: "north/authorise".into(),
-            key: format!("{payment}/authorise"),
-            class: "normal".into(),
-            attempts: 1,
-            age: 0,
-            reason: None,
-            result: None,
-        }
-    }
-
     #[tokio::test]
-    async fn what_nobody_authorised_is_let_go_where_it_is_held_and_expires_where_it_is_not() {
+    async fn what_was_kept_is_asked_for_and_made_by_whoever_opens_the_file_next() {
         let folder = tempfile::tempdir().expect("a folder");
         let (north, _north) = Provider::start("north").await.expect("a free port");
         let (south, _south) = Provider::start("south").await.expect("a free port");
         let (tell, _turns) = mpsc::channel();
         let account = |provider| Account::with(provider, &tell).expect("valid");
-        let desk =
-            Desk::open([account(&north), account(&south)], &folder.path().join("queue")).expect("opens");
-        let open = |key| {
-            let order = Order { cents: 100, card: "4242".into(), trusted: true };
-            let Opened::New(payment) = desk.book().open(key, &order) else { panic!("new") };
-            payment.id
-        };
-        let (held, not_held) = (open("order-1"), open("order-2"));
-        north.effect(format!("{held}/authorise"), &Asked { of: "4242".into(), cents: 100 });
-
-        hear(&desk, &notice(Event::Deferred, &held)).await.expect("heard");
-        for id in [&held, &not_held, &held] {
-            hear(&desk, &notice(Event::Dead, id)).await.expect("heard");
+        let open =
+            || Desk::open([account(&north), account(&south)], &folder.path().join("queue")).expect("opens");
+        let first = open();
+        for (key, unsure) in [("order-1", vec!["north".to_owned()]), ("order-2", Vec::new())] {
+            let order = desk::Order { cents: 100, card: "4242".into(), trusted: false };
+            let Opened::New(payment) = first.book().open(key, &order) else { panic!("new") };
+            let is_held = !unsure.is_empty();
+            let (operation, payment_id) = (Operation::Authorise, payment.id.clone());
+            let parcel = Parcel { operation, payment: payment_id, of: order.card, cents: 100, unsure };
+            if is_held {
+                north.effect(parcel.key(), &Asked { of: parcel.of.clone(), cents: 100 });
+            }
+            let item = item(&parcel, &first.accounts[0], &payment).expect("an item");
+            first.store().enqueue(vec![item]).await.expect("kept");
         }
-        let payments = desk.book().payments();
-        let told: Vec<_> = payments.iter().map(|payment| (payment.status, payment.fulfilled)).collect();
-        assert_eq!(told, [(Status::Refunded, true), (Status::Expired, false)]);
-        let ledger = north.ledger();
-        assert!(ledger.effects.contains_key(&format!("{held}/void")));
-        assert_eq!((ledger.effects.len(), ledger.repeated), (2, 1), "told twice, let go once");
+        drop(first);
+
+        let next = open();
+        let mut turns = Vec::new();
+        for seed in 0..2 {
+            // A worker of its own for each: one makes no more than its pace allows.
+            let turn = replay(&next, 0, Operation::Authorise, Rng::seeded(seed)).turn().await.expect("made");
+            turns.push((turn.found, turn.sent, turn.done));
+        }
+        turns.sort_unstable();
+        assert_eq!(turns, [(0, 1, 1), (1, 0, 1)], "one is found, and one is sent");
+        assert_eq!((north.ledger().effects.len(), north.ledger().repeated), (2, 0));
     }
 }

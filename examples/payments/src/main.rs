@@ -10,6 +10,7 @@ mod book;
 mod calls;
 mod desk;
 mod later;
+mod notices;
 mod page;
 mod policies;
 mod proof;
@@ -91,7 +92,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
 
     let client = Client::new();
     let mut table = Scenes::new();
-    let (mut earlier, mut shown) = (Vec::new(), None);
+    let (mut earlier, mut shown) = (Vec::new(), Vec::new());
     for (number, scene) in SCENES.iter().enumerate() {
         println!("\n{}", scene.name);
         let came = scene.play(number, service, &providers, &earlier).await?;
@@ -100,10 +101,15 @@ async fn play() -> Result<(), Box<dyn Error>> {
         for turn in turns.try_iter() {
             println!("  {turn}");
         }
-        let waits = |payment: &&Payment| payment.status == Status::WillBeProcessed;
+        let waits =
+            |payment: &&Payment| payment.status == Status::WillBeProcessed && !payment.asked.is_empty();
         if let Some(payment) = earlier.iter().rev().find(waits) {
             show(&client, service, &payment.id).await?;
-            shown = Some(payment.id.clone());
+            shown.push(payment.id.clone());
+            // Where nobody could be reached at all, one customer does not wait; the amount may be held.
+            if came.paid(Status::Authorised, None) == 0 {
+                give_up(&desk, payment).await?;
+            }
         }
         // So that the next scene begins with circuits that are closed or about to probe.
         clock::pause(WAIT * 13 / 10).await;
@@ -113,8 +119,8 @@ async fn play() -> Result<(), Box<dyn Error>> {
     for turn in turns.try_iter() {
         println!("  {turn}");
     }
-    if let Some(id) = shown {
-        show(&client, service, &id).await?;
+    for id in &shown {
+        show(&client, service, id).await?;
     }
     stop.now();
     for worker in workers {
@@ -143,6 +149,17 @@ async fn settle(desk: &Desk) -> Result<Vec<View>, StoreError> {
         }
         clock::pause(WAIT / 5).await;
     }
+}
+
+/// Has a deferred payment given up.
+async fn give_up(desk: &Desk, payment: &Payment) -> Result<(), StoreError> {
+    let Some(item) = payment.item else { return Ok(()) };
+    let until = clock::precise().now() + LONGEST;
+    while !later::give_up(desk, item).await? && clock::precise().now() < until {
+        clock::pause(WAIT / 50).await;
+    }
+    println!("  {}: the customer has gone elsewhere", payment.id);
+    Ok(())
 }
 
 async fn show(client: &Client, service: SocketAddr, id: &str) -> Result<(), CallError> {
