@@ -60,7 +60,8 @@ const ORDER: [Status; 8] = [
 pub(crate) fn page(payments: &[Payment]) -> Response<Full<Bytes>> {
     let mut html = String::from(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"1\">\
-         <title>Payments</title><style>body{font:14px/1.5 sans-serif;margin:2em}td,th{text-align:left;padding:0 1em 0 0}</style>\
+         <title>Payments</title>\
+         <style>body{font:14px/1.5 sans-serif;margin:2em}td,th{text-align:left;padding:0 1em 0 0}</style>\
          <h1>Payments</h1>",
     );
     for status in ORDER {
@@ -89,4 +90,30 @@ pub(crate) fn page(payments: &[Payment]) -> Response<Full<Bytes>> {
     let mut response = server::answer(StatusCode::OK, html);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::{Book, Opened};
+    use crate::desk::Order;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn payments_that_wait_come_first_and_no_card_is_shown() {
+        let mut book = Book::default();
+        for (key, status) in [("order-1", Status::Captured), ("order-2", Status::WillBeProcessed)] {
+            let order = Order { cents: 100, card: "4242".into(), trusted: false };
+            let Opened::New(payment) = book.open(key, &order) else { panic!("new") };
+            book.change(&payment.id, |payment| payment.status = status);
+        }
+        let body = page(&book.payments()).into_body().collect().await.expect("whole").to_bytes();
+        let html = String::from_utf8_lossy(&body);
+        let at = |words: &str| html.find(words).unwrap_or_else(|| panic!("no {words:?} in {html}"));
+        assert!(at("will be processed: 1") < at("captured: 1"));
+        assert!(html.contains("/payments/p2") && !html.contains("4242"), "{html}");
+        let payments = book.payments();
+        let shown = serde_json::to_string(&Shown::of(&payments[1], None, Timestamp::default()));
+        assert!(!shown.expect("it can be written").contains("4242"));
+    }
 }
