@@ -9,17 +9,19 @@
 //! | one attempt's time | 250 ms | 500 ms |
 //! | calls at once | 6, and 40 ms to wait for a place | 4, and 500 ms |
 //! | opens at | 5 failures in a row, or 8 slow ones of 10 | 8 failures in a row |
-//! | after a failure | the other provider | once more, with the same key; no other provider has the authorisation |
+//! | refused here | the other provider | the queue; no other provider has the authorisation |
+//! | after a failure | the queue: it may have been done | once more, with the same key, and then the queue |
 //!
 //! Payments come one by one, so the windows count calls and not seconds. Waits are shortened so that a circuit recovers
 //! before your eyes; 30 s and growing is the default.
 
 use crate::provider::{Operation, Provider};
-use example_stage::client::CallError;
+use example_stage::client::{CallError, Client};
 use fusebox::breaker::{Config, HalfOpen, WaitInOpen, WaitStrategy, Window};
 use fusebox::event::Event;
 use fusebox::retry::{self, Backoff};
-use fusebox::{Fuse, InvalidConfig, bulkhead};
+use fusebox::{Classify, Fuse, InvalidConfig, Results, Verdict, bulkhead};
+use hyper::StatusCode;
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -32,8 +34,11 @@ pub(crate) const WAIT: Duration = Duration::from_millis(500);
 pub(crate) struct Account {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
-    pub(crate) authorise: Fuse,
-    pub(crate) capture: Fuse,
+    pub(crate) client: Client,
+    pub(crate) authorise: Fuse<Told>,
+    pub(crate) capture: Fuse<Told>,
+    /// For what nobody waits for: what became of a key, and letting go. The queue asks again; it needs no circuit.
+    pub(crate) questions: Fuse<Told>,
 }
 
 impl Account {
@@ -41,6 +46,7 @@ impl Account {
     pub(crate) fn with(provider: &Provider, turns: &Sender<String>) -> Result<Account, InvalidConfig> {
         let name = |operation: Operation| format!("{}/{}", provider.name(), operation.name());
         let authorise = Fuse::builder(name(Operation::Authorise))
+            .classify(Told)
             .timeout(Duration::from_millis(250))
             .bulkhead(bulkhead::Config {
                 max_concurrent: 6,
@@ -50,6 +56,7 @@ impl Account {
             .breaker(Config { window: Window::Calls(10), consecutive_failures: Some(5), ..breaker() })
             .build()?;
         let capture = Fuse::builder(name(Operation::Capture))
+            .classify(Told)
             .timeout(Duration::from_millis(500))
             .bulkhead(bulkhead::Config {
                 max_concurrent: 4,
@@ -64,6 +71,11 @@ impl Account {
                 budget: None,
             })
             .build()?;
+        let questions = Fuse::builder(format!("{}/questions", provider.name()))
+            .classify(Told)
+            .timeout(Duration::from_millis(250))
+            .without_breaker()
+            .build()?;
         for fuse in [&authorise, &capture] {
             let turns = turns.clone();
             fuse.circuit().on_event(move |name, event| {
@@ -73,7 +85,22 @@ impl Account {
                 }
             });
         }
-        Ok(Account { name: provider.name(), address: provider.address(), authorise, capture })
+        let (name, address, client) = (provider.name(), provider.address(), Client::new());
+        Ok(Account { name, address, client, authorise, capture, questions })
+    }
+
+    /// What an operation goes through, live or deferred.
+    pub(crate) fn fuse(&self, operation: Operation) -> &Fuse<Told> {
+        match operation {
+            Operation::Authorise => &self.authorise,
+            Operation::Capture => &self.capture,
+            Operation::Void => &self.questions,
+        }
+    }
+
+    /// The queue of what is deferred to it; its circuit is the queue's gate.
+    pub(crate) fn queue(&self, operation: Operation) -> String {
+        format!("{}/{}", self.name, operation.name())
     }
 }
 
@@ -83,6 +110,19 @@ fn breaker() -> Config {
         half_open_probes: 1,
         half_open: HalfOpen::Count { success_threshold: 2, probe_failures: 1 },
         ..Config::default()
+    }
+}
+
+/// What results say about a provider: `Ok` is a success, and an error a failure, unless the provider was not asked at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told;
+
+impl<T> Classify<T, ProviderError> for Told {
+    fn classify(&self, result: &Result<T, ProviderError>) -> Verdict {
+        match result {
+            Err(ProviderError::Unsure) => Verdict::REFUSED,
+            _ => Results.classify(result),
+        }
     }
 }
 
@@ -96,4 +136,8 @@ pub(crate) enum ProviderError {
     Answer(#[from] serde_json::Error),
     #[error("write to the provider: {0}")]
     Request(#[from] hyper::http::Error),
+    #[error("make sense of the provider: it answered {0}")]
+    Status(StatusCode),
+    #[error("ask the provider: another one may have done it")]
+    Unsure,
 }

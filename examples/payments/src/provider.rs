@@ -1,14 +1,19 @@
 //! A payment provider: a real HTTP server that can be told to misbehave.
 //!
 //! It does what providers do about idempotency keys: the first request with a key has its effect, every later one with the
-//! same key has the same answer and no effect. And it does what makes the keys necessary: when it hangs, the effect has
-//! happened all the same.
+//! same key has the same answer and no effect. It tells what became of a key. And it does what makes both necessary: when it
+//! hangs, the effect has happened all the same.
+//!
+//! ```text
+//! POST /{operation}        200 done, 402 declined, 404 nothing to let go
+//! GET  /{operation}/{key}  what was answered to that key, 404 if it was never seen
+//! ```
 
 use bytes::Bytes;
 use example_stage::{clock, server};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io;
@@ -30,12 +35,14 @@ const SLOW: Duration = Duration::from_millis(180);
 const MOST: usize = 4096;
 
 /// What a provider can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Operation {
     /// Hold an amount on a card.
     Authorise,
     /// Take what is held.
     Capture,
+    /// Let go what is held.
+    Void,
 }
 
 /// How a provider does it at present.
@@ -46,18 +53,18 @@ pub(crate) enum Mood {
     Good,
     /// Late.
     Slow,
-    /// Not, and says so: 500.
+    /// Not, and says so: 500; it does not tell what became of a key either.
     Failing,
     /// Yes, but it says no, once: the answer was lost inside.
     Stumbling,
-    /// Yes, but it says nothing.
+    /// Yes, but it says nothing, whatever it is asked.
     Hanging,
 }
 
 /// What is asked of a provider.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Asked {
-    /// The card, or the authorisation.
+    /// The card, the authorisation, or the key of what is to be let go.
     pub(crate) of: String,
     /// How much.
     pub(crate) cents: u64,
@@ -77,6 +84,8 @@ pub(crate) struct Ledger {
     pub(crate) received: HashMap<Operation, u64>,
     /// Requests that were answered from memory.
     pub(crate) repeated: u64,
+    /// Questions what became of a key that were answered.
+    pub(crate) told: u64,
     /// By idempotency key: what came of it.
     pub(crate) effects: HashMap<String, (StatusCode, String)>,
 }
@@ -94,15 +103,23 @@ struct Shared {
 }
 
 impl Operation {
-    /// Both.
-    pub(crate) const ALL: [Operation; 2] = [Operation::Authorise, Operation::Capture];
+    /// All of them.
+    pub(crate) const ALL: [Operation; 3] = [Operation::Authorise, Operation::Capture, Operation::Void];
 
     /// Its name, in paths, keys and circuits.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Operation::Authorise => "authorise",
             Operation::Capture => "capture",
+            Operation::Void => "void",
         }
+    }
+}
+
+impl Ledger {
+    /// Whether it was done, what is to be let go.
+    fn has(&self, asked: &Asked) -> bool {
+        self.effects.get(&asked.of).is_some_and(|(status, _)| *status == StatusCode::OK)
     }
 }
 
@@ -138,17 +155,47 @@ impl Provider {
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let named = |operation: &Operation| request.uri().path().trim_start_matches('/') == operation.name();
-        let Some(operation) = Operation::ALL.into_iter().find(named) else {
-            return server::answer(StatusCode::NOT_FOUND, "no such operation");
-        };
+        let path = request.uri().path().trim_start_matches('/').to_owned();
+        let (name, key) = path.split_once('/').map_or((&*path, None), |(name, key)| (name, Some(key)));
+        let operation = Operation::ALL.into_iter().find(|operation| operation.name() == name);
+        match (request.method(), operation, key) {
+            (&Method::GET, Some(operation), Some(key)) => self.tell(operation, key).await,
+            (&Method::POST, Some(operation), None) => self.act(operation, request).await,
+            _ => server::answer(StatusCode::NOT_FOUND, "no such operation"),
+        }
+    }
+
+    fn mood(&self, operation: Operation) -> Mood {
+        locked(&self.0.moods).get(&operation).copied().unwrap_or_default()
+    }
+
+    /// What became of a key.
+    async fn tell(&self, operation: Operation, key: &str) -> Response<Full<Bytes>> {
+        match self.mood(operation) {
+            Mood::Failing => return server::answer(StatusCode::SERVICE_UNAVAILABLE, "out of order"),
+            Mood::Hanging => std::future::pending().await,
+            Mood::Slow => clock::pause(SLOW).await,
+            Mood::Good | Mood::Stumbling => clock::pause(USUAL).await,
+        }
+        let mut ledger = locked(&self.0.ledger);
+        ledger.told += 1;
+        match ledger.effects.get(key).cloned() {
+            Some((status, body)) => server::answer(status, body),
+            None => server::answer(StatusCode::NOT_FOUND, "no such key"),
+        }
+    }
+
+    async fn act(self, operation: Operation, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let key = request.headers().get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok()).map(str::to_owned);
         let asked = server::body(request, MOST).await.and_then(|body| serde_json::from_slice(&body).ok());
         let (Some(key), Some(asked)) = (key, asked) else {
             return server::answer(StatusCode::BAD_REQUEST, "a key and a body, please");
         };
         *locked(&self.0.ledger).received.entry(operation).or_default() += 1;
-        let mood = locked(&self.0.moods).get(&operation).copied().unwrap_or_default();
+        let mood = self.mood(operation);
+        if operation == Operation::Void && !self.ledger().has(&asked) {
+            return server::answer(StatusCode::NOT_FOUND, "nothing is held");
+        }
         match mood {
             Mood::Failing => {
                 clock::pause(USUAL).await;
@@ -173,7 +220,7 @@ impl Provider {
     }
 
     /// Does what is asked, unless that has been done.
-    fn effect(&self, key: String, asked: &Asked) -> (StatusCode, String) {
+    pub(crate) fn effect(&self, key: String, asked: &Asked) -> (StatusCode, String) {
         let mut ledger = locked(&self.0.ledger);
         if let Some(done) = ledger.effects.get(&key).cloned() {
             ledger.repeated += 1;

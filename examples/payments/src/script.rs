@@ -15,6 +15,8 @@ use tokio::task::JoinSet;
 
 /// Payments in a scene, and captures at most.
 pub(crate) const PAYMENTS: u32 = 20;
+/// One order in so many is a trusted customer's.
+const TRUSTED: u32 = 5;
 /// From one payment to the next.
 const STEADY: Duration = Duration::from_millis(50);
 /// The same in a rush.
@@ -110,7 +112,9 @@ impl Scene {
             clock::until(start + self.period * n).await;
             // One card of the first scene is not good for the money.
             let card = if (number, n) == (0, PAYMENTS / 2) { NO_MONEY } else { "4242" };
-            paying.spawn(pay(client.clone(), service, format!("order-{number}-{n}"), card));
+            let trusted = n % TRUSTED == 0;
+            let order = Order { cents: 4_200, card: card.into(), trusted };
+            paying.spawn(pay(client.clone(), service, format!("order-{number}-{n}"), order));
             if let Some(payment) = earlier.next() {
                 let path = format!("/payments/{}/capture", payment.id);
                 let (client, request) = (client.clone(), Request::post(url(service, &path)?));
@@ -149,9 +153,9 @@ pub(crate) async fn pay(
     client: Client,
     service: SocketAddr,
     key: String,
-    card: &str,
+    order: Order,
 ) -> Result<Told, CustomerError> {
-    let order = serde_json::to_vec(&Order { cents: 4_200, card: card.into() })?;
+    let order = serde_json::to_vec(&order)?;
     let request = Request::post(url(service, "/payments")?).header(IDEMPOTENCY_KEY, key);
     told(&client, request.body(Full::from(order))?).await
 }
