@@ -2,6 +2,7 @@
 
 use crate::{RUNTIME, begin, item, live, put};
 use fusebox_queue::postgres::sqlx::Executor;
+use fusebox_queue::notice::NOTICES;
 use fusebox_queue::record::{Death, State};
 use fusebox_queue::{
     Act, Event, Events, Filter, LeaseRequest, NewItem, Notice, Notices, Order, QueueStore, Settled,
@@ -31,7 +32,7 @@ fn an_item_whose_row_cannot_be_read_is_dead_and_the_others_are_leased() {
         assert_eq!((stats.live(), stats.bytes(), stats.dead()), (1, 4, 1));
         let bad = store.find("q", "bad").await.expect("read").expect("it is there").record;
         assert!(bad.ended_at.is_some() && bad.reason.is_some_and(|reason| reason.contains("count")));
-        let notices = store.lease(LeaseRequest::of("notices", 9, MINUTE)).await.expect("leased");
+        let notices = store.lease(LeaseRequest::of(NOTICES, 9, MINUTE)).await.expect("leased");
         let notice: Notice = serde_json::from_slice(&notices[0].payload).expect("a notice");
         assert_eq!((notices.len(), notice.event, &*notice.key), (1, Event::Dead, "bad"));
 
