@@ -39,6 +39,8 @@ pub(crate) struct Pair {
     pub(crate) raw: Spread,
     pub(crate) ours: Spread,
     pub(crate) ratio: Spread,
+    /// Whether the ratio has a target.
+    pub(crate) judged: bool,
 }
 
 impl Pair {
@@ -52,6 +54,7 @@ impl Pair {
             raw: spread(|(raw, _)| *raw),
             ours: spread(|(_, ours)| *ours),
             ratio: spread(|(raw, ours)| ours / raw),
+            judged: true,
         }
     }
 }

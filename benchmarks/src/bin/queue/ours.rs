@@ -1,9 +1,9 @@
 //! The store, asked from threads that wait for it.
 
 use crate::load::{BYTES, QUEUE, key, next_number};
-use futures_executor::block_on;
 use fusebox_queue::sqlite::{Options, Sqlite};
 use fusebox_queue::{Enqueued, LeaseRequest, Limits, NewItem, QueueStore, Settled, Settlement};
+use futures_executor::block_on;
 use std::path::Path;
 use std::time::Duration;
 
