@@ -17,7 +17,7 @@ The project's own chores.
   cargo xtask tidy
       Checks the house rules that no compiler knows.
 
-  cargo xtask bench core|toolkit|proxy [ARGUMENT]...
+  cargo xtask bench core|toolkit|proxy|queue [ARGUMENT]...
       Runs a benchmark beside its peers; the arguments go to the benchmark.";
 
 /// One chore, ready to run.
@@ -51,6 +51,7 @@ pub(crate) enum Suite {
     Core,
     Toolkit,
     Proxy,
+    Queue,
 }
 
 impl Suite {
@@ -60,6 +61,7 @@ impl Suite {
             Suite::Core => "core",
             Suite::Toolkit => "toolkit",
             Suite::Proxy => "proxy",
+            Suite::Queue => "queue",
         }
     }
 }
@@ -79,10 +81,10 @@ impl Chore {
                     "core" => Suite::Core,
                     "toolkit" => Suite::Toolkit,
                     "proxy" => Suite::Proxy,
+                    "queue" => Suite::Queue,
                     other => {
-                        return Err(
-                            format!("no benchmark is called '{other}': core, toolkit or proxy").into()
-                        );
+                        let known = "core, toolkit, proxy or queue";
+                        return Err(format!("no benchmark is called '{other}': {known}").into());
                     }
                 };
                 Ok(Chore::Bench { suite, arguments: line.raw_args()?.collect() })

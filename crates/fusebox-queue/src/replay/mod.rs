@@ -306,14 +306,11 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         loop {
             pulse(self.plan.ttl / 3).await;
             let tokens = held.tokens();
-            match self.store.extend(tokens.clone(), self.plan.ttl).await {
-                Ok(extended) => {
-                    let lost = tokens.into_iter().zip(extended).filter(|(_, told)| *told == Settled::Fenced);
-                    lost.for_each(|(token, _)| held.drop(token));
-                    held.renewed(self.clock.now());
-                }
-                // It is tried again before the leases end.
-                Err(_) => {}
+            // Where the store does not answer, it is tried again before the leases end.
+            if let Ok(extended) = self.store.extend(tokens.clone(), self.plan.ttl).await {
+                let lost = tokens.into_iter().zip(extended).filter(|(_, told)| *told == Settled::Fenced);
+                lost.for_each(|(token, _)| held.drop(token));
+                held.renewed(self.clock.now());
             }
         }
     }

@@ -16,7 +16,7 @@ const MOST: usize = 4_096;
 /// So long without work, the write-ahead log is folded into the file.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Something to do within a transaction, and somebody to tell after it.
+/// Something to do within a transaction, and again if that is rolled back; and somebody to tell after it.
 pub(super) trait Job: Send {
     fn work(&mut self, desk: &mut Desk);
     /// Whether it is to be kept.
@@ -25,20 +25,20 @@ pub(super) trait Job: Send {
 }
 
 pub(super) struct Pending<T, F> {
-    work: Option<F>,
+    work: F,
     outcome: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T, F> Pending<T, F> {
     pub(super) fn new(work: F, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Pending { work: Some(work), outcome: None, answer }
+        Pending { work, outcome: None, answer }
     }
 }
 
-impl<T: Send, F: FnOnce(&mut Desk) -> Result<T, StoreError> + Send> Job for Pending<T, F> {
+impl<T: Send, F: FnMut(&mut Desk) -> Result<T, StoreError> + Send> Job for Pending<T, F> {
     fn work(&mut self, desk: &mut Desk) {
-        self.outcome = self.work.take().map(|work| work(desk));
+        self.outcome = Some((self.work)(desk));
     }
 
     fn succeeded(&self) -> bool {
@@ -111,17 +111,40 @@ fn run(mut desk: Desk, queue: &Receiver<Box<dyn Job>>) {
 }
 
 fn transact(desk: &mut Desk, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let done = desk.begin().and_then(|()| {
-        for job in jobs {
-            desk.within(|desk| {
-                job.work(desk);
-                job.succeeded()
-            })?;
-        }
-        desk.commit()
-    });
+    let mut done = together(desk, jobs);
+    if done == Ok(false) {
+        desk.roll_back();
+        done = one_by_one(desk, jobs).map(|()| true);
+    }
     if done.is_err() {
         desk.roll_back();
     }
-    done
+    done.map(drop)
+}
+
+/// Does them all; answers `false` where one has failed halfway, and nothing is committed. A savepoint for each would copy every
+/// page that it touches.
+fn together(desk: &mut Desk, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    desk.begin()?;
+    for job in jobs {
+        let before = desk.changes();
+        job.work(desk);
+        if !job.succeeded() && desk.changes() != before {
+            return Ok(false);
+        }
+        desk.check_open()?;
+    }
+    desk.commit().map(|()| true)
+}
+
+/// Does each on its own: one that fails leaves nothing behind.
+fn one_by_one(desk: &mut Desk, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    desk.begin()?;
+    for job in jobs {
+        desk.within(|desk| {
+            job.work(desk);
+            job.succeeded()
+        })?;
+    }
+    desk.commit()
 }

@@ -1,6 +1,8 @@
 //! What is done within a transaction.
 
-use super::rows::{COLUMNS, LEASED, REST, failed, millis, number, number_of, view};
+use super::counts::Counts;
+use super::log::Log;
+use super::rows::{COLUMNS, REST, failed, millis, number_of, state, view};
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
 use crate::item::{Entry, ItemId, Limits, NewItem, Token, View};
@@ -9,12 +11,22 @@ use crate::record::{LAST_QUESTIONS, Record, State};
 use crate::store::{Cancelled, Enqueued, Filter, LeaseRequest, Leased, Settled, Settlement, Swept};
 use crate::tally::Stats;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
-use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-/// A longer write-ahead log is folded into the file.
-const LONG_LOG: u64 = 16 << 20;
+/// What may be leased at `?2`, with its call.
+static DUE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND due_at <= ?2 \
+         AND expires_at > CASE WHEN needs_check THEN ?3 ELSE ?2 END"
+    )
+});
+static BY_CLASS: LazyLock<String> =
+    LazyLock::new(|| format!("{} AND class = ?5 ORDER BY due_at, id LIMIT ?4", *DUE));
+/// What is only asked for any more is in no hurry.
+static SOONEST: LazyLock<String> =
+    LazyLock::new(|| format!("{} AND expires_at > ?2 ORDER BY expires_at, id LIMIT ?4", *DUE));
 /// How long another connection's write is waited for.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// How often the file is told what time it is.
@@ -34,6 +46,8 @@ pub(super) struct Desk {
     leases: u32,
     /// When the file was last told the time.
     told: Timestamp,
+    pub(super) counts: Counts,
+    log: Log,
 }
 
 pub(super) type Done<T> = Result<T, StoreError>;
@@ -45,27 +59,29 @@ impl Desk {
         (limits, most_pages): (Limits, i64),
         clock: StoreClock,
     ) -> Self {
-        Desk { connection, path, limits, most_pages, clock, epoch: 0, leases: 0, told: Timestamp(0) }
+        let (log, counts, told) = (Log::new(&connection), Counts::new(), Timestamp(0));
+        Desk { connection, path, limits, most_pages, clock, epoch: 0, leases: 0, told, counts, log }
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError {
-        let path = self.path.clone();
-        move |error| failed(&path, error)
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        failed(&self.path, error)
     }
 
     pub(super) fn run(&self, sql: &str, params: impl Params) -> Done<usize> {
         let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
-        done.map_err(self.failed())
+        done.map_err(|error| self.failed(error))
     }
 
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Done<Option<T>> {
         let found = self.connection.prepare_cached(sql);
-        found.and_then(|mut statement| statement.query_row(params, read).optional()).map_err(self.failed())
+        found
+            .and_then(|mut statement| statement.query_row(params, read).optional())
+            .map_err(|error| self.failed(error))
     }
 
     pub(super) fn all<T>(
@@ -75,7 +91,9 @@ impl Desk {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Done<Vec<T>> {
         let found = self.connection.prepare_cached(sql);
-        found.and_then(|mut statement| statement.query_map(params, read)?.collect()).map_err(self.failed())
+        found
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(|error| self.failed(error))
     }
 
     /// Begins a transaction, if the file is still ours.
@@ -95,40 +113,47 @@ impl Desk {
 
     /// Does a part of a transaction, and undoes it when it answers `false`.
     pub(super) fn within(&mut self, part: impl FnOnce(&mut Desk) -> bool) -> Done<()> {
+        self.write_counts()?;
         self.run("SAVEPOINT part", ())?;
         if !part(self) {
-            // A full disk has ended the whole transaction already.
-            if self.connection.is_autocommit() {
-                return Err(StoreError::DiskFull(self.path.clone()));
-            }
+            self.check_open()?;
             self.run("ROLLBACK TO part", ())?;
+            self.counts.clear();
         }
         self.run("RELEASE part", ()).map(drop)
     }
 
+    /// Whether there is a transaction still: a full disk ends it.
+    pub(super) fn check_open(&self) -> Done<()> {
+        if self.connection.is_autocommit() { Err(StoreError::DiskFull(self.path.clone())) } else { Ok(()) }
+    }
+
+    /// Grows with every row that is changed; nothing is counted without one.
+    pub(super) fn changes(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
     pub(super) fn commit(&mut self) -> Done<()> {
-        self.run("COMMIT", ()).map(drop)
+        self.write_counts()?;
+        self.run("COMMIT", ())?;
+        self.counts.clear();
+        Ok(())
     }
 
     pub(super) fn roll_back(&mut self) {
+        self.counts.clear();
         if !self.connection.is_autocommit() {
             let _ = self.run("ROLLBACK", ());
         }
     }
 
-    /// Folds the write-ahead log into the file, without waiting for those who read it: the log goes on as it is then.
+    /// Folds the write-ahead log into the file, and cuts it off.
     pub(super) fn checkpoint(&mut self) {
-        let _ = self.connection.busy_timeout(Duration::ZERO);
-        let _ = self.connection.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
-        let _ = self.connection.busy_timeout(BUSY);
+        self.log.cut_off(&self.connection);
     }
 
     pub(super) fn checkpoint_if_long(&mut self) {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        if fs::metadata(log).is_ok_and(|log| log.len() > LONG_LOG) {
-            self.checkpoint();
-        }
+        self.log.fold_if_long(&self.connection);
     }
 
     /// Becomes the file's owner. What the last one had leased is nobody's now, and may have been sent.
@@ -138,10 +163,10 @@ impl Desk {
         let taken = taken.and_then(|epoch| {
             self.epoch = epoch.unwrap_or(1);
             let now = self.clock.now();
-            for mut item in self.select("WHERE state = ?1", [LEASED])? {
+            for mut item in self.select("WHERE state = 1", ())? {
                 let before = item.record.clone();
                 item.record.crashed(now);
-                self.save(&item, &before)?;
+                self.save(&item, &before, None)?;
             }
             self.commit()
         });
@@ -157,63 +182,6 @@ impl Desk {
 
     fn with_id(&self, id: ItemId) -> Done<Option<View>> {
         self.one(&format!("SELECT {COLUMNS} FROM item WHERE id = ?1"), [id.0.cast_signed()], view)
-    }
-
-    /// Writes an item back, and counts what has changed.
-    pub(super) fn save(&self, item: &View, before: &Record) -> Done<()> {
-        let record = &item.record;
-        let death = match record.state {
-            State::Dead(death) => Some(death.as_str()),
-            _ => None,
-        };
-        // The dead are kept until somebody has looked at them.
-        let forget = !record.state.is_live() && death.is_none();
-        let keep_until = forget.then(|| millis(record.keep_until(self.limits.provider_window)));
-        self.run(
-            "UPDATE item SET state = ?2, death = ?3, needs_check = ?4, attempts = ?5, crashes = ?6, due_at = ?7, \
-             expires_at = ?8, first_attempt_at = ?9, lease = ?10, lease_until = ?11, ended_at = ?12, keep_until = ?13, \
-             result = ?14, reason = ?15, last_lease = ?16, delayed_at = ?17 WHERE id = ?1",
-            params![
-                item.id.0.cast_signed(),
-                number(&record.state),
-                death,
-                record.needs_check,
-                record.attempts,
-                record.crashes,
-                millis(record.due_at),
-                millis(record.expires_at),
-                record.first_attempt_at.map(millis),
-                record.lease.map(|lease| lease.number.cast_signed()),
-                record.lease.map(|lease| millis(lease.until)),
-                record.ended_at.map(millis),
-                keep_until,
-                record.result,
-                record.reason,
-                record.last_lease.cast_signed(),
-                record.delayed_at.map(millis),
-            ],
-        )?;
-        let live = i64::from(record.state.is_live()) - i64::from(before.state.is_live());
-        let dead = |record: &Record| i64::from(matches!(record.state, State::Dead(_)));
-        let dead = dead(record) - dead(before);
-        if live != 0 || dead != 0 {
-            self.run(
-                "UPDATE tally SET live = live + ?3, dead = dead + ?4, \
-                 bytes = bytes + ?3 * (SELECT bytes FROM item WHERE id = ?5) WHERE queue = ?1 AND class = ?2",
-                params![item.queue, record.class as i64, live, dead, item.id.0.cast_signed()],
-            )?;
-        }
-        let now = self.clock.now();
-        notice::of_change(item, before, now).map_or(Ok(()), |notice| self.tell(&notice, now))
-    }
-
-    /// Stores a notice, unless the same has been told in this very moment.
-    fn tell(&self, notice: &NewItem, now: Timestamp) -> Done<()> {
-        let known = "SELECT 1 FROM item WHERE queue = ?1 AND key = ?2";
-        match self.one(known, [&notice.queue, &notice.key], |_| Ok(()))? {
-            Some(()) => Ok(()),
-            None => self.insert(notice, now).map(drop),
-        }
     }
 
     pub(super) fn enqueue(&mut self, items: &[NewItem]) -> Done<Vec<Enqueued>> {
@@ -233,19 +201,16 @@ impl Desk {
         if taken >= self.most_pages { Err(StoreError::DiskFull(self.path.clone())) } else { Ok(()) }
     }
 
-    fn enqueue_one(&self, item: &NewItem, now: Timestamp) -> Done<Enqueued> {
-        let known = format!("SELECT {COLUMNS}, fingerprint FROM item WHERE queue = ?1 AND key = ?2");
-        let known =
-            self.one(&known, [&item.queue, &item.key], |row| Ok((view(row)?, row.get::<_, Vec<u8>>(REST)?)))?;
-        if let Some((known, fingerprint)) = known {
-            return Ok(match fingerprint == item.fingerprint {
-                true => Enqueued::Duplicate { id: known.id, state: known.record.state },
-                false => Enqueued::KeyConflict(known.id),
-            });
+    fn enqueue_one(&mut self, item: &NewItem, now: Timestamp) -> Done<Enqueued> {
+        let known = "SELECT id, state, death, fingerprint = ?3 FROM item WHERE queue = ?1 AND key = ?2";
+        let known = self.one(known, params![item.queue, item.key, item.fingerprint], |row| {
+            let (id, state) = (row.get::<_, i64>(0)?, state(row.get(1)?, row.get_ref(2)?.as_str_or_null()?));
+            Ok((ItemId(id.cast_unsigned()), state, row.get::<_, bool>(3)?))
+        })?;
+        if let Some((id, state, same)) = known {
+            return Ok(if same { Enqueued::Duplicate { id, state } } else { Enqueued::KeyConflict(id) });
         }
-        let held = "SELECT COALESCE(SUM(live), 0), COALESCE(SUM(bytes), 0) FROM tally WHERE queue = ?1";
-        let held = self.one(held, [&item.queue], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))?;
-        let (depth, bytes) = held.unwrap_or_default();
+        let (depth, bytes) = self.held(&item.queue)?;
         let size = item.payload.len() as u64;
         if depth >= self.limits.max_items || bytes + size > self.limits.max_bytes {
             return Ok(Enqueued::Full { depth, bytes });
@@ -257,7 +222,7 @@ impl Desk {
         Ok(Enqueued::Stored(view.id))
     }
 
-    fn insert(&self, item: &NewItem, now: Timestamp) -> Done<View> {
+    pub(super) fn insert(&mut self, item: &NewItem, now: Timestamp) -> Done<View> {
         let (record, size) = (item.record(now), item.payload.len() as u64);
         self.run(
             "INSERT INTO item (queue, key, fingerprint, payload, bytes, format, state, class, needs_check, attempts, \
@@ -283,11 +248,7 @@ impl Desk {
             ],
         )?;
         let id = ItemId(self.connection.last_insert_rowid().cast_unsigned());
-        self.run(
-            "INSERT INTO tally VALUES (?1, ?2, 1, ?3, 0) \
-             ON CONFLICT DO UPDATE SET live = live + 1, bytes = bytes + ?3",
-            params![item.queue, record.class as i64, size],
-        )?;
+        self.count(&item.queue, record.class, (1, size.cast_signed(), 0))?;
         Ok(View { id, queue: item.queue.clone(), key: item.key.clone(), record })
     }
 
@@ -299,15 +260,9 @@ impl Desk {
         let now = self.clock.now();
         let until = now.after(request.ttl);
         let read = |row: &Row<'_>| Ok((view(row)?, row.get(REST)?, row.get(REST + 1)?));
-        let what = format!(
-            "SELECT {COLUMNS}, payload, format FROM item WHERE state = 0 AND queue = ?1 AND due_at <= ?2 \
-             AND expires_at > CASE WHEN needs_check THEN ?3 ELSE ?2 END"
-        );
         if request.soonest {
-            // What is only asked for any more is in no hurry.
-            let sql = format!("{what} AND expires_at > ?2 ORDER BY expires_at, id LIMIT ?4");
             let due = params![request.queue, millis(now), asked_since(now), request.most];
-            let due = self.all(&sql, due, read)?;
+            let due = self.all(&SOONEST, due, read)?;
             self.lease_these(due, until, now, &mut leased)?;
             return Ok(leased);
         }
@@ -316,9 +271,8 @@ impl Desk {
             if room == 0 {
                 continue;
             }
-            let sql = format!("{what} AND class = ?5 ORDER BY due_at, id LIMIT ?4");
             let due = params![request.queue, millis(now), asked_since(now), room, class];
-            let due = self.all(&sql, due, read)?;
+            let due = self.all(&BY_CLASS, due, read)?;
             self.lease_these(due, until, now, &mut leased)?;
         }
         Ok(leased)
@@ -333,9 +287,8 @@ impl Desk {
     ) -> Done<()> {
         for (mut view, payload, format) in due {
             let number = self.next_lease();
-            let before = view.record.clone();
             if view.record.lease(number, until, now) {
-                self.save(&view, &before)?;
+                self.save_lease(&view)?;
                 let token = Token { id: view.id, lease: number };
                 leased.push(Leased { token, view, payload, format });
             }
@@ -356,20 +309,23 @@ impl Desk {
         leases.iter().map(extend).collect()
     }
 
-    pub(super) fn settle(&mut self, settlements: Vec<(Token, Settlement)>) -> Done<Vec<Settled>> {
+    pub(super) fn settle(&mut self, settlements: &[(Token, Settlement)]) -> Done<Vec<Settled>> {
         let now = self.clock.now();
-        let settle = |(token, settlement): (Token, _)| {
-            self.change(token, |record| record.settle(token.lease, settlement, now))
+        let settle = |(token, settlement): &(Token, Settlement)| {
+            self.change(*token, |record| record.settle(token.lease, settlement.clone(), now))
         };
-        settlements.into_iter().map(settle).collect()
+        settlements.iter().map(settle).collect()
     }
 
-    fn change(&self, token: Token, change: impl FnOnce(&mut Record) -> Settled) -> Done<Settled> {
-        let Some(mut item) = self.with_id(token.id)? else { return Ok(Settled::Fenced) };
+    fn change(&mut self, token: Token, change: impl FnOnce(&mut Record) -> Settled) -> Done<Settled> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {COLUMNS}, bytes FROM item WHERE id = ?1"));
+        let item = self.one(&SQL, [token.id.0.cast_signed()], |row| Ok((view(row)?, row.get(REST)?)))?;
+        let Some((mut item, bytes)) = item else { return Ok(Settled::Fenced) };
         let before = item.record.clone();
         let settled = change(&mut item.record);
         if item.record != before {
-            self.save(&item, &before)?;
+            self.save(&item, &before, Some(bytes))?;
         }
         Ok(settled)
     }
@@ -387,7 +343,7 @@ impl Desk {
                 if !item.record.sweep(now) {
                     continue;
                 }
-                self.save(&item, &before)?;
+                self.save(&item, &before, None)?;
                 match item.record.state {
                     _ if before.state == State::Leased => swept.crashed += 1,
                     State::Ready => swept.delayed += 1,
@@ -437,7 +393,7 @@ impl Desk {
         if !item.record.cancel(self.clock.now()) {
             return Ok(Cancelled::TooLate(before.state));
         }
-        self.save(&item, &before)?;
+        self.save(&item, &before, None)?;
         Ok(Cancelled::Cancelled)
     }
 
@@ -446,6 +402,7 @@ impl Desk {
     }
 
     pub(super) fn stats(&mut self, queue: &str) -> Done<Stats> {
+        self.write_counts()?;
         let mut stats = Stats { paused: self.is_paused(queue)?, ..Stats::default() };
         let tally = "SELECT class, live, bytes, dead FROM tally WHERE queue = ?1";
         let read = |row: &Row<'_>| Ok((row.get::<_, usize>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
@@ -458,7 +415,7 @@ impl Desk {
             |sql: &str| self.one(sql, [queue], |row| row.get::<_, Option<i64>>(0)).map(Option::flatten);
         let leased = count("SELECT COUNT(*) FROM item WHERE state = 1 AND queue = ?1")?;
         let check = count("SELECT COUNT(*) FROM item WHERE state < 2 AND needs_check AND queue = ?1")?;
-        let oldest = count("SELECT MIN(created_at) FROM item WHERE state < 2 AND queue = ?1")?;
+        let oldest = count("SELECT MIN(created_at) FROM item WHERE ended_at IS NULL AND queue = ?1")?;
         stats.leased = leased.unwrap_or_default().cast_unsigned();
         stats.needs_check = check.unwrap_or_default().cast_unsigned();
         stats.oldest_created_at = oldest.map(|at| Timestamp(at.cast_unsigned()));

@@ -4,21 +4,25 @@
 //!
 //! One thread has the file, and writes: whatever callers ask for while it syncs is in its next transaction, so that a sync is paid
 //! by many. An answer comes after the commit, with `synchronous = FULL` in write-ahead mode: what is acknowledged survives
-//! `kill -9` and a power cut, as far as the drive keeps what it says it has.
+//! `kill -9` and a power cut, as far as the drive keeps what it says it has. What callers ask for is undone one by one where it
+//! fails, as it rarely does: only then the transaction is done again, each part behind a savepoint.
 //!
 //! Items are moved by the [state machine](crate::record) in Rust; SQL finds rows and writes them back. Counters by queue and class
-//! are part of the same transactions, so limits hold exactly.
+//! are written once by each transaction, with the items they count, so limits hold exactly.
 //!
 //! A file has one owner. A lock keeps a second process out, and an epoch in the file, looked at in every transaction, stops an owner
 //! whose lock was worth nothing. An owner that opens the file after a crash takes back what the last one had leased: nobody else can
 //! be making those calls, and each must be checked before it is sent again.
 
 mod commit;
+mod counts;
 mod desk;
+mod log;
 mod look;
 mod open;
 mod orders;
 mod rows;
+mod save;
 
 pub use look::Look;
 
@@ -92,7 +96,7 @@ impl Sqlite {
     /// Has the committer do `work` in its next transaction; answers once that is committed.
     fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut Desk) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'static, T> {
         let (answer, answered) = oneshot::channel();
         self.0.take(Box::new(Pending::new(work, answer)));
@@ -118,7 +122,7 @@ impl QueueStore for Sqlite {
     }
 
     fn settle(&self, settlements: Vec<(Token, Settlement)>) -> Answer<'_, Vec<Settled>> {
-        self.ask(move |desk| desk.settle(settlements))
+        self.ask(move |desk| desk.settle(&settlements))
     }
 
     fn sweep(&self, limit: usize) -> Answer<'_, Swept> {

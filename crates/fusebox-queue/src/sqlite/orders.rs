@@ -57,7 +57,7 @@ impl Desk {
     }
 
     /// Whether an order moves this item; it has, unless it is a dry run.
-    fn operate_on(&self, mut item: View, order: &Order, now: Timestamp) -> Done<bool> {
+    fn operate_on(&mut self, mut item: View, order: &Order, now: Timestamp) -> Done<bool> {
         let before = item.record.clone();
         let forget = before.is_forgettable(self.limits.provider_window, now);
         if !order.act.apply(&mut item, &order.reason, forget, now) {
@@ -66,15 +66,14 @@ impl Desk {
         match (order.dry_run, order.act) {
             (true, _) => {}
             (false, Act::Purge) => self.erase(&item)?,
-            (false, _) => self.save(&item, &before)?,
+            (false, _) => self.save(&item, &before, None)?,
         }
         Ok(true)
     }
 
-    fn erase(&self, item: &View) -> Done<()> {
+    fn erase(&mut self, item: &View) -> Done<()> {
         if matches!(item.record.state, State::Dead(_)) {
-            let sql = "UPDATE tally SET dead = dead - 1 WHERE queue = ?1 AND class = ?2";
-            self.run(sql, params![item.queue, item.record.class as i64])?;
+            self.count(&item.queue, item.record.class, (0, 0, -1))?;
         }
         self.run("DELETE FROM item WHERE id = ?1", [item.id.0.cast_signed()]).map(drop)
     }
@@ -94,6 +93,7 @@ impl Desk {
     }
 
     pub(super) fn queues(&mut self) -> Done<Vec<String>> {
+        self.write_counts()?;
         self.all("SELECT DISTINCT queue FROM tally ORDER BY queue", (), |row| row.get(0))
     }
 }

@@ -16,7 +16,7 @@ pub(super) const COLUMNS: &str = "id, queue, key, state, death, class, needs_che
 /// Where what comes after them begins.
 pub(super) const REST: usize = 24;
 
-pub(super) const LEASED: i64 = 1;
+const LEASED: i64 = 1;
 
 /// The number of a state; the partial indexes of the schema know them.
 pub(super) fn number(state: &State) -> i64 {
@@ -43,7 +43,8 @@ pub(super) fn number_of(name: &str) -> Option<i64> {
     all.iter().find(|state| state.as_str() == name).map(number)
 }
 
-fn state(number: i64, death: Option<&str>) -> State {
+/// The state with this number.
+pub(super) fn state(number: i64, death: Option<&str>) -> State {
     match number {
         0 => State::Ready,
         LEASED => State::Leased,

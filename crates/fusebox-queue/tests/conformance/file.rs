@@ -114,7 +114,7 @@ fn a_file_of_a_later_version_is_refused() {
         .pragma_update(None, "user_version", 99)
         .expect("written");
     let refused = Sqlite::open(&path).map(drop);
-    assert_eq!(refused, Err(StoreError::TooNew { path, found: 99, known: 2 }));
+    assert_eq!(refused, Err(StoreError::TooNew { path, found: 99, known: 3 }));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_file_of_an_earlier_version_is_upgraded_with_its_items_in_flight() {
         .expect("opens")
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .expect("read");
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Rows that somebody has spoilt, and words that PostgreSQL cannot keep.
 
 use crate::{RUNTIME, begin, item, live, put};
-use fusebox_queue::postgres::sqlx::Executor;
 use fusebox_queue::notice::NOTICES;
+use fusebox_queue::postgres::sqlx::Executor;
 use fusebox_queue::record::{Death, State};
 use fusebox_queue::{
     Act, Event, Events, Filter, LeaseRequest, NewItem, Notice, Notices, Order, QueueStore, Settled,
