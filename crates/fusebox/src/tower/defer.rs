@@ -57,7 +57,10 @@ impl<K, M, F> fmt::Debug for DeferLayer<K, M, F> {
 impl<K: Clone, M, F> DeferLayer<K, M, F> {
     /// A layer in front of the pipeline of `fuse`. `item` says what is kept of a request, before it is made, and `None` for one that
     /// cannot wait; `answer` what its caller has meanwhile.
-    pub fn new(deferrer: Deferrer, fuse: &Fuse<K>, item: M, answer: F) -> Self {
+    pub fn new<T>(deferrer: Deferrer, fuse: &Fuse<K>, item: M, answer: F) -> Self
+    where
+        F: Fn(Deferred) -> T,
+    {
         DeferLayer { deferrer, fuse: fuse.clone(), item, answer }
     }
 }
