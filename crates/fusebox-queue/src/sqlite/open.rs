@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// "fuse" in ASCII: what tells our files from others'.
@@ -152,6 +153,9 @@ fn inspect(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
 fn create(path: &Path, folder: &Path) -> Result<(), StoreError> {
     let new = beside(path, "new");
     let _ = fs::remove_file(&new);
+    // Calls carry secrets: the file is its owner's alone, and what SQLite makes beside it is as the file is.
+    let owned = File::options().create_new(true).write(true).mode(0o600).open(&new);
+    owned.map_err(|error| unwritable(path, &error))?;
     let made = (|| {
         let connection = Connection::open(&new)?;
         connection.pragma_update(None, "synchronous", "FULL")?;

@@ -220,3 +220,17 @@ fn a_file_that_has_an_owner_can_be_looked_into_and_not_changed() {
     assert!(nowhere.to_string().contains("no such file"), "{nowhere}");
     assert!(!path.with_file_name("none").exists());
 }
+
+#[test]
+fn the_file_and_its_log_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, path) = place();
+    let store = Sqlite::open(&path).expect("opens");
+    put(&store, "a").expect("kept");
+    let mut log = path.clone().into_os_string();
+    log.push("-wal");
+    for file in [path, log.into()] {
+        let mode = fs::metadata(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
