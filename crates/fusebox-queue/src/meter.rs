@@ -8,8 +8,7 @@ use crate::store::{
 };
 use crate::tally::Stats;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What a store was asked through this process, since it began. Items keep no such history, and other processes count for themselves.
@@ -43,20 +42,11 @@ pub struct Counted {
     pub crashed: u64,
 }
 
-#[derive(Debug, Default)]
-struct Counters([AtomicU64; 13]);
-
-impl Counters {
-    fn add(&self, at: usize, n: usize) {
-        self.0[at].fetch_add(n as u64, Relaxed);
-    }
-}
-
 /// A store, and what was asked of it. A cheap handle: clones count together.
 #[derive(Clone)]
 pub struct Metered {
     store: Arc<dyn QueueStore>,
-    counters: Arc<Counters>,
+    counted: Arc<Mutex<Counted>>,
 }
 
 impl fmt::Debug for Metered {
@@ -68,54 +58,29 @@ impl fmt::Debug for Metered {
 impl Metered {
     /// Counts from nothing.
     pub fn new(store: Arc<dyn QueueStore>) -> Self {
-        Metered { store, counters: Arc::default() }
+        Metered { store, counted: Arc::default() }
     }
 
     /// The counters.
     pub fn counted(&self) -> Counted {
-        let [
-            stored,
-            duplicates,
-            conflicts,
-            full,
-            errors,
-            leased,
-            completed,
-            late,
-            retried,
-            released,
-            died,
-            expired,
-            crashed,
-        ] = std::array::from_fn(|at| self.counters.0[at].load(Relaxed));
-        Counted {
-            stored,
-            duplicates,
-            conflicts,
-            full,
-            errors,
-            leased,
-            completed,
-            late,
-            retried,
-            released,
-            died,
-            expired,
-            crashed,
-        }
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store's answer, counted.
     fn counting<'a, T: Send + 'a>(
         &'a self,
         answer: Answer<'a, T>,
-        count: impl FnOnce(&Counters, &T) + Send + 'a,
+        count: impl FnOnce(&mut Counted, &T) + Send + 'a,
     ) -> Answer<'a, T> {
         Box::pin(async move {
             let answer = answer.await;
             match &answer {
-                Ok(value) => count(&self.counters, value),
-                Err(_) => self.counters.add(4, 1),
+                Ok(value) => count(&mut self.lock(), value),
+                Err(_) => self.lock().errors += 1,
             }
             answer
         })
@@ -128,21 +93,20 @@ impl QueueStore for Metered {
     }
 
     fn enqueue(&self, items: Vec<NewItem>) -> Answer<'_, Vec<Enqueued>> {
-        self.counting(self.store.enqueue(items), |counters, told| {
+        self.counting(self.store.enqueue(items), |counted, told| {
             for told in told {
-                let at = match told {
-                    Enqueued::Stored(_) => 0,
-                    Enqueued::Duplicate { .. } => 1,
-                    Enqueued::KeyConflict(_) => 2,
-                    Enqueued::Full { .. } => 3,
-                };
-                counters.add(at, 1);
+                *match told {
+                    Enqueued::Stored(_) => &mut counted.stored,
+                    Enqueued::Duplicate { .. } => &mut counted.duplicates,
+                    Enqueued::KeyConflict(_) => &mut counted.conflicts,
+                    Enqueued::Full { .. } => &mut counted.full,
+                } += 1;
             }
         })
     }
 
     fn lease(&self, request: LeaseRequest) -> Answer<'_, Vec<Leased>> {
-        self.counting(self.store.lease(request), |counters, leased| counters.add(5, leased.len()))
+        self.counting(self.store.lease(request), |counted, leased| counted.leased += leased.len() as u64)
     }
 
     fn extend(&self, leases: Vec<Token>, ttl: Duration) -> Answer<'_, Vec<Settled>> {
@@ -151,11 +115,11 @@ impl QueueStore for Metered {
 
     fn settle(&self, settlements: Vec<(Token, Settlement)>) -> Answer<'_, Vec<Settled>> {
         let kinds: Vec<_> = settlements.iter().map(|(_, settlement)| kind(settlement)).collect();
-        self.counting(self.store.settle(settlements), move |counters, settled| {
+        self.counting(self.store.settle(settlements), move |counted, settled| {
             for (kind, settled) in kinds.into_iter().zip(settled) {
                 match settled {
-                    Settled::Applied => counters.add(kind, 1),
-                    Settled::LateSuccess => counters.add(7, 1),
+                    Settled::Applied => *kind(counted) += 1,
+                    Settled::LateSuccess => counted.late += 1,
                     Settled::AlreadyDone | Settled::Fenced => {}
                 }
             }
@@ -163,11 +127,10 @@ impl QueueStore for Metered {
     }
 
     fn sweep(&self, limit: usize) -> Answer<'_, Swept> {
-        self.counting(self.store.sweep(limit), |counters, swept| {
-            let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-            counters.add(10, count(swept.died));
-            counters.add(11, count(swept.expired));
-            counters.add(12, count(swept.crashed));
+        self.counting(self.store.sweep(limit), |counted, swept| {
+            counted.died += swept.died;
+            counted.expired += swept.expired;
+            counted.crashed += swept.crashed;
         })
     }
 
@@ -205,13 +168,13 @@ impl QueueStore for Metered {
 }
 
 /// Which counter a settlement that was applied goes to.
-fn kind(settlement: &Settlement) -> usize {
+fn kind(settlement: &Settlement) -> fn(&mut Counted) -> &mut u64 {
     match settlement {
-        Settlement::Complete { .. } => 6,
-        Settlement::Retry { counted: true, .. } => 8,
-        Settlement::Retry { counted: false, .. } | Settlement::Release => 9,
-        Settlement::Expire => 11,
-        Settlement::Bury { .. } => 10,
+        Settlement::Complete { .. } => |counted| &mut counted.completed,
+        Settlement::Retry { counted: true, .. } => |counted| &mut counted.retried,
+        Settlement::Retry { counted: false, .. } | Settlement::Release => |counted| &mut counted.released,
+        Settlement::Expire => |counted| &mut counted.expired,
+        Settlement::Bury { .. } => |counted| &mut counted.died,
     }
 }
 

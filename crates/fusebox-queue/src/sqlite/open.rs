@@ -97,7 +97,7 @@ pub(super) fn look(path: &Path) -> Result<Desk, StoreError> {
     fs::metadata(path).map_err(|_| missing())?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
-    let busy = connection.busy_timeout(std::time::Duration::from_secs(5));
+    let busy = connection.busy_timeout(BUSY);
     busy.map_err(|error| failed(path, error))?;
     let version = inspect(path, &connection)?;
     if version < VERSION {
