@@ -1,8 +1,7 @@
 //! Whether a route's dependency takes calls, and how many it takes.
 
 use crate::lane::Route;
-use fusebox::breaker::State;
-use fusebox::queue::{Gate, GateState};
+use fusebox::queue::{Gate, GateState, gate_state};
 use fusebox::{CircuitBreaker, Clock, Time};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,22 +36,12 @@ impl RouteGate {
 
 impl Gate for RouteGate {
     fn state(&self) -> GateState {
-        let now = self.clock.now();
-        let one = |circuit: &CircuitBreaker| {
-            let snapshot = circuit.snapshot();
-            match snapshot.state {
-                State::Closed => GateState::Closed,
-                State::HalfOpen => GateState::HalfOpen,
-                State::Open if snapshot.retry_at <= now => GateState::HalfOpen,
-                State::Open => GateState::Open,
-            }
-        };
-        let whole = self.route.whole().map_or(GateState::Closed, one);
+        let whole = self.route.whole().map_or(GateState::Closed, gate_state);
         if whole != GateState::Closed {
             return whole;
         }
         // One endpoint that takes calls is enough; circuits by key judge each call by itself.
-        let states: Vec<_> = self.route.circuits().iter().map(one).collect();
+        let states: Vec<_> = self.route.circuits().iter().map(gate_state).collect();
         [GateState::Closed, GateState::HalfOpen]
             .into_iter()
             .find(|state| states.contains(state) || (states.is_empty() && *state == GateState::Closed))

@@ -40,4 +40,4 @@ pub use fusebox_queue::*;
 pub use item::Queue;
 pub use replay::rules::{Checked, Rules, Sent};
 pub use replay::{Courier, Gate, GateState, Pace, Plan, Replay, Told};
-pub use work::{Stop, gate, send, work};
+pub use work::{Stop, gate, gate_state, send, work};

@@ -22,14 +22,17 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 /// Asks this circuit whether calls may be made. One that is open and due for a probe counts as half-open.
 pub fn gate(circuit: &CircuitBreaker) -> impl Gate + use<> {
     let circuit = circuit.clone();
-    move || {
-        let snapshot = circuit.snapshot();
-        match snapshot.state {
-            State::Closed => GateState::Closed,
-            State::HalfOpen => GateState::HalfOpen,
-            State::Open if snapshot.retry_at <= circuit.clock().now() => GateState::HalfOpen,
-            State::Open => GateState::Open,
-        }
+    move || gate_state(&circuit)
+}
+
+/// How a circuit stands, as a gate: one that is open and due for a probe is half-open.
+pub fn gate_state(circuit: &CircuitBreaker) -> GateState {
+    let snapshot = circuit.snapshot();
+    match snapshot.state {
+        State::Closed => GateState::Closed,
+        State::HalfOpen => GateState::HalfOpen,
+        State::Open if snapshot.retry_at <= circuit.clock().now() => GateState::HalfOpen,
+        State::Open => GateState::Open,
     }
 }
 
