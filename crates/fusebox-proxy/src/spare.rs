@@ -75,7 +75,7 @@ pub(crate) async fn stand_in(
     (deadline, reached): (Time, bool),
 ) -> Option<Response<Reply>> {
     let counters = &lane.route.fallbacks;
-    let mut reached = Reached { own: reached, ..Reached::default() };
+    let mut reached = Reached { own: reached, others: false };
     let mut is_full = false;
     for spare in &lane.route.spares {
         let (kind, answered, source) = match spare {
@@ -86,18 +86,16 @@ pub(crate) async fn stand_in(
             Spare::Service(name) => {
                 let other = call.session.worker.own_lane(name);
                 let (answered, tried) = elsewhere(call, other, deadline).await;
-                if tried {
-                    reached.others.push(name.to_string());
-                }
+                reached.others |= tried;
                 (Kind::Alternative, answered, answer::ALTERNATIVE)
             }
             Spare::Region => {
                 let (there, tried) = elsewhere(call, lane.elsewhere.clone(), deadline).await;
-                reached.region |= tried;
+                reached.others |= tried;
                 (Kind::OtherRegion, there, answer::OTHER_REGION)
             }
             Spare::Queue(backlog, defer) => {
-                let taken = backlog.take(call, &lane.route, defer, reached.clone()).await;
+                let taken = backlog.take(call, &lane.route, defer, reached).await;
                 is_full |= matches!(taken, Taken::Refused("full"));
                 let answered = match taken {
                     Taken::Answered(response) => Some(response),

@@ -13,8 +13,6 @@ pub(crate) struct Parcel {
     method: String,
     uri: String,
     headers: Vec<(String, String)>,
-    /// Services that may have done it already, in place of its own.
-    pub(crate) seen: Vec<String>,
     /// Whoever shows this may ask what became of it.
     pub(crate) secret: String,
     #[serde(skip)]
@@ -33,15 +31,9 @@ pub(crate) struct KeptAnswer {
 }
 
 impl Parcel {
-    pub(crate) fn of(
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-        (seen, secret): (Vec<String>, String),
-    ) -> Self {
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes, secret: String) -> Self {
         let (method, uri) = (method.to_string(), uri.to_string());
-        Parcel { method, uri, headers: listed(headers), seen, secret, body }
+        Parcel { method, uri, headers: listed(headers), secret, body }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -135,7 +127,7 @@ mod tests {
         headers.append("x-a", HeaderValue::from_bytes(value).expect("it is one"));
         headers.append("x-a", HeaderValue::from_static("again"));
         let (uri, body) = (Uri::from_static("/pay?a=%20b"), Bytes::copy_from_slice(body));
-        Parcel::of(&Method::POST, &uri, &headers, body, (vec!["b".into()], "secret".into()))
+        Parcel::of(&Method::POST, &uri, &headers, body, "secret".into())
     }
 
     #[test]

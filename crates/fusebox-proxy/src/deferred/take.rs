@@ -23,14 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST_KEY: usize = 200;
 
 /// Who may have done a call already.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Reached {
     /// Its own dependency.
     pub(crate) own: bool,
-    /// Other services, by name.
-    pub(crate) others: Vec<String>,
-    /// Its dependency in another region.
-    pub(crate) region: bool,
+    /// Another service, or its dependency in another region.
+    pub(crate) others: bool,
 }
 
 /// What came of trying to keep a call.
@@ -73,7 +71,7 @@ impl Backlog {
             return Err("safe_method");
         }
         // Another provider may have charged, and nobody would ask it.
-        if defer.check.is_none() && (!reached.others.is_empty() || reached.region) {
+        if defer.check.is_none() && reached.others {
             return Err("unchecked_alternative");
         }
         let name = &route.idempotency_key;
@@ -87,14 +85,14 @@ impl Backlog {
             (ask.priority, contact.map(str::to_owned), headers.clone())
         });
         let fingerprint = fingerprint(&call.source, &headers, &body);
-        let parcel = Parcel::of(method, uri, &headers, body, (reached.others, secret.clone()));
+        let parcel = Parcel::of(method, uri, &headers, body, secret.clone());
         let item = NewItem {
             fingerprint,
             class,
             format: FORMAT,
             expires_in: defer.expires_in,
             max_attempts: defer.max_attempts,
-            needs_check: reached.own || reached.region || !parcel.seen.is_empty(),
+            needs_check: reached.own || reached.others,
             notices: self.notices(contact.as_deref()),
             ..NewItem::new(&*route.name, key, parcel.encode())
         };
