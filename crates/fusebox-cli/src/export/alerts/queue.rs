@@ -1,0 +1,107 @@
+//! Alerts on deferred calls, where there is a queue.
+
+use super::{Alert, Group, minutes, prom};
+use fusebox_core::explain::span;
+use fusebox_proxy::config::{Defer, Plan};
+use std::time::Duration;
+
+const QUEUE: &str = "{{ $labels.queue }}";
+/// More waiting calls than this, or more than half of what there is room for.
+const DEEP: u64 = 1_000;
+/// A wait longer than this, or than half of what a call has.
+const OLD: Duration = Duration::from_secs(2 * 3_600);
+
+/// The rules on the queue of `plan`.
+pub(super) fn group(plan: &Plan) -> Option<Group> {
+    let queue = plan.queue.as_ref()?;
+    let routes = plan.services.iter().flat_map(|service| &service.routes);
+    let defers: Vec<&Defer> = routes.filter_map(|route| route.policies.fallback.as_ref()?.defers()).collect();
+    let expires = defers.iter().map(|defer| defer.expires_in).min();
+    let (most, bytes) = (queue.limits.max_items, queue.limits.max_bytes);
+    let mut alerts = vec![deep(most), old(expires), fills_up(most, bytes), dead(&defers), paused()];
+    alerts.push(store_fails(&queue.place.to_string()));
+    Some(Group { name: "fusebox-deferred-queue".into(), alerts })
+}
+
+fn deep(most: u64) -> Alert {
+    let deep = DEEP.min(most / 2);
+    Alert {
+        name: "DeferredQueueDeep",
+        expr: format!("sum by (queue, instance) (deferred_queue_depth) > {deep}"),
+        lasts: Some(minutes(1)),
+        severity: "high",
+        summary: format!("{QUEUE}: {{{{ $value }}}} deferred calls wait"),
+        description: format!(
+            "More than {deep} calls wait for their dependency; there is room for {most}. They are made by themselves, \
+             class by class, once its circuit closes."
+        ),
+    }
+}
+
+fn old(expires: Option<Duration>) -> Alert {
+    let old = expires.map_or(OLD, |expires| OLD.min(expires / 2));
+    let until = expires.map_or(String::new(), |expires| format!(" A call expires after {}.", span(expires)));
+    Alert {
+        name: "DeferredQueueOld",
+        expr: format!("deferred_queue_oldest_age_seconds > {}", old.as_secs()),
+        lasts: Some(minutes(1)),
+        severity: "medium",
+        summary: format!("{QUEUE}: a deferred call has waited for {{{{ $value | humanizeDuration }}}}"),
+        description: format!("More than {}.{until}", prom(old)),
+    }
+}
+
+fn fills_up(most: u64, bytes: u64) -> Alert {
+    Alert {
+        name: "DeferredQueueFillsUp",
+        expr: "deferred_queue_fill > 0.9".into(),
+        lasts: Some(minutes(1)),
+        severity: "high",
+        summary: format!("{QUEUE} is {{{{ $value | humanizePercentage }}}} full"),
+        description: format!(
+            "More than 90% of {most} calls or {bytes} bytes. When it is full, no call is kept any more, and callers get \
+             what comes after the queue in the list of fallbacks, or 503."
+        ),
+    }
+}
+
+fn dead(defers: &[&Defer]) -> Alert {
+    let attempts = defers.iter().map(|defer| defer.max_attempts).min();
+    let tried = attempts.map_or(String::new(), |most| format!(" (from {most} on)"));
+    Alert {
+        name: "DeferredQueueDead",
+        expr: "deferred_queue_dead{queue!=\":notices\"} > 0".into(),
+        lasts: Some(minutes(5)),
+        severity: "medium",
+        summary: format!("{QUEUE}: {{{{ $value }}}} deferred calls are dead"),
+        description: format!(
+            "They have had all their attempts{tried}, have expired, or were refused for good: nobody makes them until \
+             somebody takes them back."
+        ),
+    }
+}
+
+fn paused() -> Alert {
+    Alert {
+        name: "DeferredQueueStandsStill",
+        expr: "sum by (queue, instance) (deferred_queue_depth) > 0\nand on (queue, instance)\n\
+               deferred_queue_paused == 1"
+            .into(),
+        lasts: Some(Duration::from_secs(3_600)),
+        severity: "medium",
+        summary: format!("{QUEUE} has been paused for an hour, and {{{{ $value }}}} calls wait in it"),
+        description: "An operator paused it more than 1h ago.".into(),
+    }
+}
+
+fn store_fails(place: &str) -> Alert {
+    Alert {
+        name: "DeferredQueueStoreFails",
+        expr: "increase(deferred_queue_refused_total{result=\"store\"}[5m]) > 0".into(),
+        lasts: None,
+        severity: "high",
+        summary: "The store of deferred calls has not taken {{ $value | humanize }} calls in 5 minutes"
+            .into(),
+        description: format!("Calls were refused that should have been kept in {place}."),
+    }
+}
