@@ -94,11 +94,15 @@ impl Circuits {
             Window::Time(time) => span(time),
         };
         let rate = |what: &str, share: f64| {
-            format!("{}% of {} or more calls {what} in {window}", round(share * 100.0), config.minimum_calls)
+            format!(
+                "when {}% of at least {} calls in {window} {what}",
+                round(share * 100.0),
+                config.minimum_calls
+            )
         };
         let rules = [
-            config.consecutive_failures.map(|n| format!("{n} failures in a row")),
-            config.failure_count.map(|n| format!("{n} failures in {window}")),
+            config.consecutive_failures.map(|n| format!("at {n} failures in a row")),
+            config.failure_count.map(|n| format!("at {n} failures in {window}")),
             config.failure_rate.map(|share| rate("failed", share)),
             config
                 .slow_call_rate
@@ -114,8 +118,8 @@ impl Circuits {
             }
         };
         format!(
-            "It opens at {}; it stays open for {waits} (± {jitter}%), then probes; a probe has {lease}.",
-            rules.join(", or at ")
+            "It opens {}; it stays open for {waits} (± {jitter}%), then probes; a probe has {lease}.",
+            rules.join(", or ")
         )
     }
 }
@@ -194,7 +198,7 @@ mod tests {
         );
         assert_eq!(
             found[0].numbers(),
-            "It opens at 30% of 100 or more calls failed in 30s; it stays open for 5s (± 0%), then probes; a probe has \
+            "It opens when 30% of at least 100 calls in 30s failed; it stays open for 5s (± 0%), then probes; a probe has \
              2.2s."
         );
     }

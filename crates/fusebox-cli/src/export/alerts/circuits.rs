@@ -18,7 +18,9 @@ pub(super) fn group(circuits: &Circuits) -> Group {
     let mut alerts = vec![open(circuits), down(circuits), flapping(circuits)];
     alerts.extend(failing(circuits));
     alerts.extend([rejections(circuits), rejecting_good(circuits), stuck(circuits), overridden(circuits)]);
-    Group { name: format!("fusebox-circuits-{}", circuits.title), alerts }
+    let named = !circuits.selector.is_empty();
+    let title = named.then(|| circuits.title.clone());
+    Group { name: format!("fusebox-circuits-{}", circuits.title), circuits: title, alerts }
 }
 
 fn open(circuits: &Circuits) -> Alert {
@@ -27,6 +29,7 @@ fn open(circuits: &Circuits) -> Alert {
         expr: format!("{} > 0", circuits.metric("circuit_breaker_state", "")),
         lasts: Some(minutes(1)),
         severity: "warning",
+        service: None,
         summary: format!("Circuit {NAME} is not closed"),
         description: format!(
             "Calls to {{{{ $labels.service }}}} have been refused or answered by the fallback for more than a minute; \
@@ -53,6 +56,7 @@ fn down(circuits: &Circuits) -> Alert {
         expr,
         lasts: None,
         severity: "critical",
+        service: None,
         summary: format!("The dependency behind {NAME} is down"),
         description: format!(
             "Not closed for {{{{ $value | humanizeDuration }}}} (more than {DOWN}s), and a recovery has failed within {}: \
@@ -78,6 +82,7 @@ fn flapping(circuits: &Circuits) -> Alert {
         ),
         lasts: None,
         severity: "critical",
+        service: None,
         summary: format!("Circuit {NAME} is flapping"),
         description: format!(
             "It has closed and opened again {{{{ $value | humanize }}}} times in {} ({FLAPS} or more): what it protects \
@@ -108,6 +113,7 @@ fn failing(circuits: &Circuits) -> Option<Alert> {
         expr,
         lasts: Some(minutes(5)),
         severity: "warning",
+        service: None,
         summary: format!("{NAME} fails often, and its circuit has not opened"),
         description: format!(
             "{{{{ $value | humanizePercentage }}}} of the calls in its window have failed, for 5 minutes; from {}% on it \
@@ -120,13 +126,14 @@ fn failing(circuits: &Circuits) -> Option<Alert> {
 
 fn rejections(circuits: &Circuits) -> Alert {
     let rejected = circuits.metric("circuit_breaker_calls_total", "result=\"rejected\"");
-    let title = &circuits.title;
+    let title = if circuits.selector.is_empty() { "all services" } else { &circuits.title };
     Alert {
         name: "HighRejectionRate",
         // Endpoints and keys have a circuit each; callers feel the sum.
         expr: format!("sum without (circuit_name) (rate({rejected}[5m])) > 10"),
         lasts: Some(minutes(2)),
         severity: "warning",
+        service: None,
         summary: format!("High rejection rate on {title}"),
         description: format!(
             "The circuits of {title} refuse {{{{ $value | humanize }}}} calls per second in all (more than 10, over 5m). {}",
@@ -153,6 +160,7 @@ fn rejecting_good(circuits: &Circuits) -> Alert {
         expr,
         lasts: Some(minutes(2)),
         severity: "critical",
+        service: None,
         summary: format!("Circuit {NAME} refuses calls that would probably succeed"),
         description: format!(
             "It refuses {{{{ $value | humanizePercentage }}}} of the calls (more than 5%, over 5m), and most of those it \
@@ -179,6 +187,7 @@ fn stuck(circuits: &Circuits) -> Alert {
         expr,
         lasts: None,
         severity: "critical",
+        service: None,
         summary: format!("Circuit {NAME} is stuck half-open"),
         description: format!(
             "It has been half-open for {} and refuses calls, though a probe has a verdict after {} at the latest: more than \
@@ -195,6 +204,7 @@ fn overridden(circuits: &Circuits) -> Alert {
         expr: format!("{} == 1", circuits.metric("circuit_breaker_override", "")),
         lasts: Some(Duration::from_secs(3_600)),
         severity: "warning",
+        service: None,
         summary: format!("Circuit {NAME} has been held for an hour: {{{{ $labels.mode }}}}"),
         description: "An operator's hold has been in force for more than 1h, and the circuit does not decide for itself."
             .into(),
@@ -222,6 +232,7 @@ pub(super) fn retries(plan: &Plan, anything: bool) -> Option<Group> {
             expr: format!("{denied} / ({denied} + {made}) > 0.1"),
             lasts: Some(minutes(2)),
             severity: "warning",
+            service: (!anything).then(|| service.name.clone()),
             summary: "The retry budget of {{ $labels.service }} is spent".into(),
             description: format!(
                 "{{{{ $value | humanizePercentage }}}} of the retries that calls asked for were not made (more than 10%, \
@@ -232,5 +243,5 @@ pub(super) fn retries(plan: &Plan, anything: bool) -> Option<Group> {
         })
     });
     let alerts: Vec<_> = alerts.collect();
-    (!alerts.is_empty()).then(|| Group { name: "fusebox-retries".into(), alerts })
+    (!alerts.is_empty()).then(|| Group { name: "fusebox-retries".into(), circuits: None, alerts })
 }

@@ -25,6 +25,8 @@ pub(super) struct Alert {
     /// How long it must hold.
     pub(super) lasts: Option<Duration>,
     pub(super) severity: &'static str,
+    /// The service that it is about, where there is one of it for each.
+    pub(super) service: Option<String>,
     pub(super) summary: String,
     pub(super) description: String,
 }
@@ -32,6 +34,8 @@ pub(super) struct Alert {
 /// Rules that concern the same thing.
 pub(super) struct Group {
     pub(super) name: String,
+    /// The circuits that it is about, as a label: what else would tell the same rule apart in two groups?
+    pub(super) circuits: Option<String>,
     pub(super) alerts: Vec<Alert>,
 }
 
@@ -51,18 +55,20 @@ pub(crate) fn rules(plan: &Plan, anything: bool, runbooks: &str) -> String {
 
 impl Group {
     fn yaml(&self, runbooks: &str) -> Yaml {
-        let rules = self.alerts.iter().map(|alert| alert.yaml(runbooks));
+        let rules = self.alerts.iter().map(|alert| alert.yaml(self, runbooks));
         map([("name", self.name.as_str().into()), ("rules", list(rules))])
     }
 }
 
 impl Alert {
-    fn yaml(&self, runbooks: &str) -> Yaml {
+    fn yaml(&self, group: &Group, runbooks: &str) -> Yaml {
+        let circuits = ("circuits", group.circuits.as_deref().into());
+        let service = ("service", self.service.as_deref().into());
         map([
             ("alert", self.name.into()),
             ("expr", self.expr.as_str().into()),
             ("for", self.lasts.map(prom).into()),
-            ("labels", map([("severity", self.severity.into())])),
+            ("labels", map([("severity", self.severity.into()), circuits, service])),
             (
                 "annotations",
                 map([

@@ -20,7 +20,7 @@ pub(super) fn group(plan: &Plan) -> Option<Group> {
     let (most, bytes) = (queue.limits.max_items, queue.limits.max_bytes);
     let mut alerts = vec![deep(most), old(expires), fills_up(most, bytes), dead(&defers), paused()];
     alerts.push(store_fails(&queue.place.to_string()));
-    Some(Group { name: "fusebox-deferred-queue".into(), alerts })
+    Some(Group { name: "fusebox-deferred-queue".into(), circuits: None, alerts })
 }
 
 fn deep(most: u64) -> Alert {
@@ -30,6 +30,7 @@ fn deep(most: u64) -> Alert {
         expr: format!("sum by (queue, instance) (deferred_queue_depth) > {deep}"),
         lasts: Some(minutes(1)),
         severity: "high",
+        service: None,
         summary: format!("{QUEUE}: {{{{ $value }}}} deferred calls wait"),
         description: format!(
             "More than {deep} calls wait for their dependency; there is room for {most}. They are made by themselves, \
@@ -46,6 +47,7 @@ fn old(expires: Option<Duration>) -> Alert {
         expr: format!("deferred_queue_oldest_age_seconds > {}", old.as_secs()),
         lasts: Some(minutes(1)),
         severity: "medium",
+        service: None,
         summary: format!("{QUEUE}: a deferred call has waited for {{{{ $value | humanizeDuration }}}}"),
         description: format!("More than {}.{until}", prom(old)),
     }
@@ -57,6 +59,7 @@ fn fills_up(most: u64, bytes: u64) -> Alert {
         expr: "deferred_queue_fill > 0.9".into(),
         lasts: Some(minutes(1)),
         severity: "high",
+        service: None,
         summary: format!("{QUEUE} is {{{{ $value | humanizePercentage }}}} full"),
         description: format!(
             "More than 90% of {most} calls or {bytes} bytes. When it is full, no call is kept any more, and callers get \
@@ -73,6 +76,7 @@ fn dead(defers: &[&Defer]) -> Alert {
         expr: "deferred_queue_dead{queue!=\":notices\"} > 0".into(),
         lasts: Some(minutes(5)),
         severity: "medium",
+        service: None,
         summary: format!("{QUEUE}: {{{{ $value }}}} deferred calls are dead"),
         description: format!(
             "They have had all their attempts{tried}, have expired, or were refused for good: nobody makes them until \
@@ -89,6 +93,7 @@ fn paused() -> Alert {
             .into(),
         lasts: Some(Duration::from_secs(3_600)),
         severity: "medium",
+        service: None,
         summary: format!("{QUEUE} has been paused for an hour, and {{{{ $value }}}} calls wait in it"),
         description: "An operator paused it more than 1h ago.".into(),
     }
@@ -100,6 +105,7 @@ fn store_fails(place: &str) -> Alert {
         expr: "increase(deferred_queue_refused_total{result=\"store\"}[5m]) > 0".into(),
         lasts: None,
         severity: "high",
+        service: None,
         summary: "The store of deferred calls has not taken {{ $value | humanize }} calls in 5 minutes"
             .into(),
         description: format!("Calls were refused that should have been kept in {place}."),

@@ -3,9 +3,7 @@
 
 use super::kubernetes::{documents, host, name, resource};
 use super::settings::Setting;
-use super::{
-    FAILED, Fate, IDEMPOTENT, NOTHING, UNSENT, attempts, interval, rewritten, short, table, waits, whole,
-};
+use super::{FAILED, Fate, IDEMPOTENT, UNSENT, attempts, interval, rewritten, short, table, waits, whole};
 use crate::export::yaml::{Yaml, list, map};
 use fusebox_core::balancer::Strategy;
 use fusebox_core::breaker::RunMode;
@@ -230,7 +228,7 @@ fn fate(setting: &Setting, service: &Service, policies: &Policies) -> Option<Fat
                 "http2MaxRequests",
                 "for each client's sidecar; nobody waits; keys and priorities share it",
             ),
-            Counts::Bytes => Fate::new(NOTHING, "Istio counts calls, not bytes"),
+            Counts::Bytes => Fate::new("", "Istio counts calls, not bytes"),
         },
         "max_connections" => Fate::new(
             "maxConnections, http1MaxPendingRequests",

@@ -4,7 +4,7 @@
 
 use super::kubernetes::{documents, host, name, path_match, resource};
 use super::settings::Setting;
-use super::{Fate, IDEMPOTENT, NOTHING, attempts, short, table, waits, whole};
+use super::{Fate, IDEMPOTENT, attempts, short, table, waits, whole};
 use crate::export::yaml::{Yaml, list, map};
 use fusebox_core::breaker::{RunMode, WaitStrategy};
 use fusebox_proxy::config::{Plan, Policies, Route, Service};
@@ -112,7 +112,7 @@ fn fate(setting: &Setting, service: &Service, policies: &Policies) -> Option<Fat
     match setting.key {
         "breaker" => Fate::new("the annotations of the Service", "nothing"),
         key if key.starts_with("breaker.") && !own => {
-            Fate::new(NOTHING, "failures are counted for the whole Service, not for a route")
+            Fate::new("", "failures are counted for the whole Service, not for a route")
         }
         "breaker.consecutive_failures" => Fate::new(
             format!("failure-accrual-consecutive-max-failures: {}", setting.here),
@@ -141,9 +141,9 @@ fn fate(setting: &Setting, service: &Service, policies: &Policies) -> Option<Fat
             format!("retry.linkerd.io/limit: {}", setting.here.parse::<u32>().ok()?.saturating_sub(1)),
             "a retry is made at once, and does not look at what is left of the deadline",
         ),
-        "retry.backoff" => Fate::new(NOTHING, "retries are made at once"),
+        "retry.backoff" => Fate::new("", "retries are made at once"),
         "retry.budget" => {
-            Fate::new(NOTHING, "only a ServiceProfile has a budget, and with one nothing is ejected")
+            Fate::new("", "only a ServiceProfile has a budget, and with one nothing is ejected")
         }
         "idempotency_key" => Fate::new("a match on the header", "nothing"),
         "max_replay_bytes" => Fate::new("64 KiB", "fixed"),

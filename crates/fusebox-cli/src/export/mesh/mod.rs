@@ -59,10 +59,11 @@ pub(super) fn table(
         let row = |setting: Setting| {
             let fate = fate(&setting, service, &route.policies);
             let (becomes, lost) = match fate {
-                Some(fate) => (fate.becomes, fate.lost.to_owned()),
-                None => (NOTHING.into(), setting.lost.to_owned()),
+                Some(fate) => (fate.becomes, fate.lost),
+                None => (String::new(), setting.lost),
             };
-            [setting.key.to_owned(), setting.here, becomes, lost]
+            let becomes = if becomes.is_empty() { NOTHING.to_owned() } else { becomes };
+            [setting.key.to_owned(), setting.here, becomes, lost.to_owned()]
         };
         let head = ["setting", "here", mesh, "lost"].map(str::to_owned);
         text += &aligned(std::iter::once(head).chain(settings.into_iter().map(row)).collect());
