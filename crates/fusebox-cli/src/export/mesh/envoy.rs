@@ -143,7 +143,7 @@ fn around(setting: &Setting, service: &Service, policies: &Policies) -> Option<F
         "retry.backoff" => Fate::new("retry_back_off", "always doubled, always with full jitter"),
         "retry.budget" => Fate::new("retry_budget", "a share of the calls under way, not of the last 10 s"),
         "idempotency_key" => Fate::new("a route of its own that matches the header", "nothing"),
-        "max_replay_bytes" => Fate::new("per_connection_buffer_limit_bytes", "bounds other buffers too"),
+        "max_replay_bytes" => Fate::new("per_request_buffer_limit_bytes", "nothing"),
         "hedge" => Fate::new("", "Envoy hedges on a timeout of an attempt only, without a budget"),
         "bulkhead" => match policies.bulkhead.as_ref()?.counts {
             Counts::Calls => Fate::new(

@@ -32,12 +32,10 @@ pub(super) fn cluster(plan: &Plan, service: &Service, route: &Route) -> Yaml {
     };
     // With all endpoints ejected Envoy would send to all of them: a circuit that never opens.
     let panic = if balancer.on_panic == OnPanic::SendAnyway { 50.0 } else { 0.0 };
-    let replay = Some(policies.max_replay_bytes as u64).filter(|bytes| *bytes > 0);
     map([
         ("name", name(&policies.circuit).into()),
         ("type", if by_name { "STRICT_DNS" } else { "STATIC" }.into()),
         ("connect_timeout", seconds(plan.limits.connect_timeout).into()),
-        ("per_connection_buffer_limit_bytes", replay.filter(|_| policies.retry.is_some()).into()),
         ("lb_policy", policy.into()),
         (slow_start_in, slow_start.into()),
         ("common_lb_config", map([("healthy_panic_threshold", map([("value", panic.into())]))])),
@@ -48,23 +46,29 @@ pub(super) fn cluster(plan: &Plan, service: &Service, route: &Route) -> Yaml {
     ])
 }
 
+/// Endpoints of one zone.
+struct Place<'p> {
+    /// How far away, the region, the zone.
+    at: (u32, Option<&'p str>, Option<&'p str>),
+    endpoints: Vec<&'p Endpoint>,
+}
+
 fn assignment(service: &Service, own: &Policies, circuit: &str) -> Yaml {
-    let mut places: Vec<(u32, Option<&str>, Option<&str>, Vec<&Endpoint>)> = Vec::new();
+    let mut places: Vec<Place<'_>> = Vec::new();
     // An endpoint of weight 0 takes no calls; Envoy's least weight is 1.
     for endpoint in service.endpoints.iter().filter(|endpoint| endpoint.weight > 0) {
-        let (tier, region, zone) =
-            (tier(own, endpoint), endpoint.region.as_deref(), endpoint.zone.as_deref());
-        match places.iter_mut().find(|place| (place.0, place.1, place.2) == (tier, region, zone)) {
-            Some(place) => place.3.push(endpoint),
-            None => places.push((tier, region, zone, vec![endpoint])),
+        let at = (tier(own, endpoint), endpoint.region.as_deref(), endpoint.zone.as_deref());
+        match places.iter_mut().find(|place| place.at == at) {
+            Some(place) => place.endpoints.push(endpoint),
+            None => places.push(Place { at, endpoints: vec![endpoint] }),
         }
     }
     // Envoy wants priorities without gaps.
-    let mut tiers: Vec<u32> = places.iter().map(|place| place.0).collect();
+    let mut tiers: Vec<u32> = places.iter().map(|place| place.at.0).collect();
     tiers.sort_unstable();
     tiers.dedup();
-    places.sort_by_key(|place| place.0);
-    let localities = places.iter().map(|(tier, region, zone, endpoints)| {
+    places.sort_by_key(|place| place.at.0);
+    let localities = places.iter().map(|Place { at: (tier, region, zone), endpoints }| {
         let locality = map([("region", Yaml::from(*region)), ("zone", Yaml::from(*zone))]);
         let priority = tiers.iter().position(|known| known == tier).unwrap_or(0) as u64;
         map([

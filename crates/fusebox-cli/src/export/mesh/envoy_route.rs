@@ -55,7 +55,8 @@ fn entry(service: &Service, route: &Route, header: Option<Yaml>, retry_on: Optio
         ("timeout", whole(policies, retry_on.is_some()).map_or_else(|| "0s".into(), seconds).into()),
         ("retry_policy", retry_on.map(|on| retry(service, policies, on)).into()),
     ]);
-    map([("match", matches), ("route", action)])
+    let kept = retry_on.and_then(|_| u32::try_from(policies.max_replay_bytes).ok());
+    map([("match", matches), ("route", action), ("per_request_buffer_limit_bytes", kept.into())])
 }
 
 fn retry(service: &Service, policies: &Policies, retry_on: &str) -> Yaml {
