@@ -1,8 +1,9 @@
 //! Alerts on deferred calls, where there is a queue.
 
 use super::{Alert, Group, minutes, prom};
+use fusebox_core::Priority;
 use fusebox_core::explain::span;
-use fusebox_proxy::config::{Defer, Plan};
+use fusebox_proxy::config::{Defer, Plan, Policies, PriorityRule};
 use std::time::Duration;
 
 const QUEUE: &str = "{{ $labels.queue }}";
@@ -14,16 +15,21 @@ const OLD: Duration = Duration::from_secs(2 * 3_600);
 /// The rules on the queue of `plan`.
 pub(super) fn group(plan: &Plan) -> Option<Group> {
     let queue = plan.queue.as_ref()?;
-    let routes = plan.services.iter().flat_map(|service| &service.routes);
-    let defers: Vec<&Defer> = routes.filter_map(|route| route.policies.fallback.as_ref()?.defers()).collect();
+    let policies = plan.services.iter().flat_map(|service| &service.routes).map(|route| &route.policies);
+    let deferring = policies.filter_map(|policies| Some((policies.fallback.as_ref()?.defers()?, policies)));
+    let (defers, policies): (Vec<&Defer>, Vec<&Policies>) = deferring.unzip();
+    let rule = policies.iter().find_map(|policies| policies.priority.as_ref());
     let expires = defers.iter().map(|defer| defer.expires_in).min();
     let (most, bytes) = (queue.limits.max_items, queue.limits.max_bytes);
-    let mut alerts = vec![deep(most), old(expires), fills_up(most, bytes), dead(&defers), paused()];
+    let mut alerts = vec![deep(most, rule), old(expires), fills_up(most, bytes), dead(&defers), paused()];
     alerts.push(store_fails(&queue.place.to_string()));
     Some(Group { name: "fusebox-deferred-queue".into(), circuits: None, alerts })
 }
 
-fn deep(most: u64) -> Alert {
+fn deep(most: u64, rule: Option<&PriorityRule>) -> Alert {
+    let classes: Vec<_> = Priority::ALL.iter().rev().map(|(name, _)| *name).collect();
+    let classes = classes.join(", ");
+    let read = rule.map_or(String::new(), |rule| format!(", which {} says", rule.header));
     let deep = DEEP.min(most / 2);
     Alert {
         name: "DeferredQueueDeep",
@@ -33,8 +39,8 @@ fn deep(most: u64) -> Alert {
         service: None,
         summary: format!("{QUEUE}: {{{{ $value }}}} deferred calls wait"),
         description: format!(
-            "More than {deep} calls wait for their dependency; there is room for {most}. They are made by themselves, \
-             class by class, once its circuit closes."
+            "More than {deep} calls wait for their dependency; there is room for {most}. They are made by themselves \
+             once its circuit closes; the classes {classes}{read} share it as 8 : 4 : 2 : 1."
         ),
     }
 }

@@ -66,6 +66,18 @@ impl Panel {
         }
     }
 
+    /// A moment for each series, as it is now.
+    pub(super) fn moments(title: &'static str, description: &'static str) -> Panel {
+        Panel {
+            defaults: json!({ "unit": "dateTimeFromNow" }),
+            options: json!({
+                "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false },
+                "colorMode": "none", "graphMode": "none", "textMode": "value_and_name", "orientation": "horizontal",
+            }),
+            ..Panel::new("stat", title, description)
+        }
+    }
+
     /// The state of each circuit over time, a word and a colour for each.
     pub(super) fn states(title: &'static str, description: &'static str) -> Panel {
         let word =

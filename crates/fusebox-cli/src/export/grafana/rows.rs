@@ -57,7 +57,7 @@ fn open() -> Row {
             .with(format!("max by (circuit_name) ({state}{{{SERVICE},{CIRCUIT}}})"), "{{circuit_name}}"),
         Panel::bars("Not closed for", "s", "Since it was last closed, through failed recoveries.")
             .with(format!("{} > 0", worst(away, CIRCUIT, "circuit_name")), "{{circuit_name}}"),
-        Panel::bars("Probes again", "dateTimeFromNow", "When callers may be let through again.").with(
+        Panel::moments("Probes again", "When callers may be let through again.").with(
             format!(
                 "1000 * ({} > 0)",
                 worst("circuit_breaker_next_probe_timestamp_seconds", CIRCUIT, "circuit_name")

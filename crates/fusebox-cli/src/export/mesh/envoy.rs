@@ -141,7 +141,7 @@ fn around(setting: &Setting, service: &Service, policies: &Policies) -> Option<F
             "a retry does not look at the circuit, nor at what is left of the deadline",
         ),
         "retry.backoff" => Fate::new("retry_back_off", "always doubled, always with full jitter"),
-        "retry.budget" => Fate::new("retry_budget", "a share of the calls under way, not of the last 10 s"),
+        "retry.budget" => Fate::new("retry_budget", "the floor is retries at once, not per second"),
         "idempotency_key" => Fate::new("a route of its own that matches the header", "nothing"),
         "max_replay_bytes" => Fate::new("per_request_buffer_limit_bytes", "nothing"),
         "hedge" => Fate::new("", "Envoy hedges on a timeout of an attempt only, without a budget"),

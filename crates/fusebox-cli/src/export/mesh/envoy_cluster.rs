@@ -7,9 +7,13 @@ use fusebox_core::balancer::{OnPanic, Strategy};
 use fusebox_core::breaker::RunMode;
 use fusebox_proxy::config::{Counts, Endpoint, HealthCheck, Plan, Policies, Route, Service};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// No bound; where nothing is said Envoy has 1024.
 const UNBOUNDED: u32 = u32::MAX;
+
+/// The calls that a retry budget is a share of are those of this time.
+const BUDGET: Duration = Duration::from_secs(10);
 
 /// The cluster for a circuit's name. Envoy's statistics take a colon for a separator, and paths have slashes.
 pub(super) fn name(circuit: &str) -> String {
@@ -168,6 +172,7 @@ fn bounds(policies: &Policies, own: &Policies) -> Yaml {
         let share = crate::export::circuits::round(budget.ratio * 100.0);
         map([
             ("budget_percent", map([("value", share.into())])),
+            ("budget_interval", seconds(BUDGET).into()),
             ("min_retry_concurrency", (budget.floor_per_second.ceil().max(1.0) as u64).into()),
         ])
     });

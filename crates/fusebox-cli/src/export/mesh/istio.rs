@@ -12,13 +12,15 @@ use std::net::IpAddr;
 
 const API: &str = "networking.istio.io/v1";
 
+const HOSTS: &str = "#\n# Callers in the mesh use the hosts below; NAME.mesh.internal where the endpoints are no service of the cluster.\n";
+
 /// The resources, with what is lost at their head.
 pub(crate) fn resources(plan: &Plan) -> String {
     let all = plan.services.iter().flat_map(|service| {
         let foreign = host(service).is_none().then(|| entry(service));
         foreign.into_iter().chain([destination(plan, service), virtual_service(service)])
     });
-    table(plan, "Istio", fate) + &documents(&all.collect::<Vec<_>>())
+    table(plan, "Istio", fate) + HOSTS + &documents(&all.collect::<Vec<_>>())
 }
 
 /// The host under which the mesh knows the service.
@@ -219,9 +221,10 @@ fn fate(setting: &Setting, service: &Service, policies: &Policies) -> Option<Fat
             "a retry does not look at the circuit, nor at what is left of the deadline",
         ),
         "retry.backoff" => Fate::new("backoff", "the first wait only; always doubled, with full jitter"),
-        "retry.budget" => {
-            Fate::new("retryBudget", "from Istio 1.27; a share of the calls under way, not of the last 10 s")
-        }
+        "retry.budget" => Fate::new(
+            "retryBudget",
+            "needs a recent Istio; a share of the calls under way, not of the last 10 s",
+        ),
         "idempotency_key" => Fate::new("a match on the header", "nothing"),
         "bulkhead" => match policies.bulkhead.as_ref()?.counts {
             Counts::Calls => Fate::new(

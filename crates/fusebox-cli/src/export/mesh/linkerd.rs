@@ -9,13 +9,15 @@ use crate::export::yaml::{Yaml, list, map};
 use fusebox_core::breaker::{RunMode, WaitStrategy};
 use fusebox_proxy::config::{Plan, Policies, Route, Service};
 
+const YOURS: &str = "#\n# The Services are there already: merge the annotations into them instead of applying what is here.\n";
+
 /// The resources, with what is lost at their head.
 pub(crate) fn resources(plan: &Plan) -> String {
     let all = plan.services.iter().flat_map(|service| {
         let routes = service.routes.iter().flat_map(move |route| http_routes(service, route));
         std::iter::once(accrual(service)).chain(routes)
     });
-    table(plan, "Linkerd", fate) + &documents(&all.collect::<Vec<_>>())
+    table(plan, "Linkerd", fate) + YOURS + &documents(&all.collect::<Vec<_>>())
 }
 
 /// The Service's name in the cluster: the first label of its host, or the service's.
@@ -122,6 +124,9 @@ fn fate(setting: &Setting, service: &Service, policies: &Policies) -> Option<Fat
             format!("failure-accrual-consecutive-max-failures: {}", setting.here),
             "in a row, not within the window",
         ),
+        "breaker.failure_rate" => {
+            Fate::new("", "half of the calls may fail for ever; an experimental accrual, unified, has a rate")
+        }
         "breaker.wait_in_open" => {
             let lost = match config.wait_in_open.strategy {
                 WaitStrategy::Adaptive { .. } => "nothing is learned: the wait doubles",

@@ -28,17 +28,23 @@ impl Prometheus {
         );
         std::fs::write(&config, text).expect("written");
         // It says nowhere which port it has found, so it is given one that was free a moment ago.
-        let at = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={at}"))
-            .args(["--log.level=error"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("prometheus starts; on Debian: apt-get install prometheus");
-        Prometheus { child, at, _folder: folder }
+        for _ in 0..5 {
+            let at =
+                TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+            let mut child = Command::new("prometheus")
+                .arg(format!("--config.file={}", config.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+                .arg(format!("--web.listen-address={at}"))
+                .args(["--log.level=error"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("prometheus starts; on Debian: apt-get install prometheus");
+            if is_up(&mut child, at) {
+                return Prometheus { child, at, _folder: folder };
+            }
+        }
+        panic!("prometheus has found no free port, five times");
     }
 
     /// The samples of `expression`, once there are some.
@@ -74,6 +80,20 @@ impl Prometheus {
         stream.read_to_string(&mut response)?;
         Ok(response.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
+}
+
+/// Waits until it answers; whether it does, and has not ended because somebody else has taken its port.
+fn is_up(child: &mut Child, at: SocketAddr) -> bool {
+    for _ in 0..TRIES {
+        if child.try_wait().expect("its state is known").is_some() {
+            return false;
+        }
+        if TcpStream::connect(at).is_ok() {
+            return true;
+        }
+        thread::park_timeout(Duration::from_millis(50));
+    }
+    false
 }
 
 impl Drop for Prometheus {
