@@ -36,13 +36,18 @@ pub(super) fn cluster(plan: &Plan, service: &Service, route: &Route) -> Yaml {
     };
     // With all endpoints ejected Envoy would send to all of them: a circuit that never opens.
     let panic = if balancer.on_panic == OnPanic::SendAnyway { 50.0 } else { 0.0 };
+    let common = map([
+        ("healthy_panic_threshold", map([("value", panic.into())])),
+        // Within a second of one ejection Envoy would not act on the next.
+        ("update_merge_window", "0s".into()),
+    ]);
     map([
         ("name", name(&policies.circuit).into()),
         ("type", if by_name { "STRICT_DNS" } else { "STATIC" }.into()),
         ("connect_timeout", seconds(plan.limits.connect_timeout).into()),
         ("lb_policy", policy.into()),
         (slow_start_in, slow_start.into()),
-        ("common_lb_config", map([("healthy_panic_threshold", map([("value", panic.into())]))])),
+        ("common_lb_config", common),
         ("load_assignment", assignment(service, own, &policies.circuit)),
         ("health_checks", own.health.as_ref().map(|health| list([checked(health, service)])).into()),
         ("outlier_detection", outliers(policies, own)),

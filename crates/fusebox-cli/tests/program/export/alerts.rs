@@ -86,6 +86,10 @@ fn every_alert_asks_for_documented_metrics_and_leads_to_a_page_about_it() {
     }
     let page = docs("alerts.md");
     let (names, runbooks) = (values(&rules, "alert"), values(&rules, "runbook"));
+    for (name, severity) in names.iter().zip(values(&rules, "severity")) {
+        let row = format!("| [{name}](#{}) | {severity} |", name.to_lowercase());
+        assert!(page.contains(&row), "docs/alerts.md has another severity for {name}: {row}");
+    }
     assert!(names.len() > 40 && names.len() == runbooks.len());
     for (name, runbook) in names.iter().zip(runbooks) {
         assert_eq!(runbook, format!("docs/alerts.md#{}", name.to_lowercase()));

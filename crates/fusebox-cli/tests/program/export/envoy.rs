@@ -2,7 +2,7 @@
 //!
 //! It comes from a Python package that `cargo xtask test` installs into the folder of builds; see `xtask/tools`.
 
-use super::super::child::{get, response, serve};
+use super::super::child::{Running, get, response, serve};
 use super::{export, shop};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,12 @@ impl Envoy {
         wait_for(listener, "its listener")
     }
 
+    /// Waits until it keeps so many endpoints of a cluster out: it does so a moment after the last failure.
+    fn ejects(&self, cluster: &str, endpoints: u64) {
+        let active = format!("cluster.{cluster}.outlier_detection.ejections_active");
+        wait_for(|| self.stat(&active).filter(|now| *now == endpoints), &active);
+    }
+
     /// One number of its statistics.
     fn stat(&self, name: &str) -> Option<u64> {
         let said = get(self.admin, &format!("/stats?filter=^{name}$"));
@@ -143,15 +149,16 @@ fn the_bad_endpoint_is_ejected_and_the_good_one_has_all_the_calls() {
          breaker = {{ consecutive_failures = 4 }}\n"
     ));
     let front = envoy.front();
-    let seen: Vec<_> = (0..40).map(|_| status(&get(front, "/")).to_owned()).collect();
-
-    let active = "cluster.pay.outlier_detection.ejections_active";
-    assert_eq!(wait_for(|| envoy.stat(active), active), 1, "{seen:?}");
+    let calls =
+        |count: u32| -> Vec<String> { (0..count).map(|_| status(&get(front, "/")).to_owned()).collect() };
+    // In turn, so that the bad one has had as many as the circuit takes.
+    let first = calls(8);
+    assert_eq!(first.iter().filter(|status| *status == "503").count(), 4, "{first:?}");
+    envoy.ejects("pay", 1);
     let consecutive = "cluster.pay.outlier_detection.ejections_enforced_consecutive_5xx";
     assert_eq!(envoy.stat(consecutive), Some(1));
-    let failures = seen.iter().filter(|status| *status == "503").count();
-    assert_eq!(failures, 4, "as many as the circuit takes, and then none: {seen:?}");
-    assert!(seen[30..].iter().all(|status| status == "200"), "{seen:?}");
+    let then = calls(20);
+    assert!(then.iter().all(|status| status == "200"), "{then:?}");
 }
 
 #[test]
@@ -166,11 +173,11 @@ fn with_every_endpoint_ejected_calls_fail_at_once_and_nobody_is_asked() {
         "[[service]]\nname = \"pay\"\nendpoints = [\"http://{bad}\"]\nretry = false\nbreaker = {{ consecutive_failures = 3 }}\n"
     ));
     let front = envoy.front();
-    let seen: Vec<_> = (0..10).map(|_| status(&get(front, "/")).to_owned()).collect();
-    assert_eq!(seen[..3], ["500", "500", "500"]);
-    assert!(seen[3..].iter().all(|status| status == "503"), "{seen:?}");
+    let call = || status(&get(front, "/")).to_owned();
+    assert_eq!([call(), call(), call()], ["500", "500", "500"]);
+    envoy.ejects("pay", 1);
+    assert_eq!([call(), call(), call()], ["503", "503", "503"]);
     assert_eq!(asked.load(Relaxed), 3, "a circuit that is open lets nobody through");
-    assert_eq!(envoy.stat("cluster.pay.outlier_detection.ejections_active"), Some(1));
 }
 
 #[test]
@@ -198,6 +205,57 @@ fn only_what_may_be_repeated_is_repeated_and_routes_are_taken_in_whole_segments(
         get(front, "/payments").ends_with("/v2/payments"),
         "another segment, below the other service's own path"
     );
+}
+
+/// The hybrid of docs/mesh.md: Envoy opens and closes for endpoints, fusebox decides what to answer.
+#[test]
+fn fusebox_before_envoy_answers_for_endpoints_that_envoy_has_ejected() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let bad = || {
+        let counter = asked.clone();
+        serve(move |_| {
+            counter.fetch_add(1, Relaxed);
+            response(500, "down")
+        })
+    };
+    let envoy = Envoy::before(&format!(
+        "[[service]]\nname = \"pay\"\nendpoints = [\"http://{}\", \"http://{}\"]\nretry = false\n\
+         breaker = {{ consecutive_failures = 3 }}\n",
+        bad(),
+        bad()
+    ));
+    let scratch = tempfile::tempdir().expect("a folder");
+    let file = scratch.path().join("fusebox.toml");
+    let text = format!(
+        "[[service]]\nname = \"pay\"\nendpoints = [\"http://{}\"]\nretry = false\n\
+         breaker = {{ consecutive_failures = 12, failure_rate = false }}\nfallback = {{ status = 200, body = \"paid later\" }}\n",
+        envoy.front()
+    );
+    std::fs::write(&file, text).expect("written");
+    let arguments = format!("run --config {} --listen 127.0.0.1:0 --admin 127.0.0.1:0", file.display());
+    let mut fusebox = Running::start(&arguments);
+    let (front, admin) = (fusebox.address("listens"), fusebox.address("circuits"));
+
+    let calls = |count: u32| {
+        for _ in 0..count {
+            let answer = get(front, "/");
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("paid later"), "{answer}");
+        }
+    };
+    calls(6);
+    envoy.ejects("pay", 2);
+    calls(14);
+    assert_eq!(asked.load(Relaxed), 6, "three for each endpoint, and Envoy has them both out");
+    let circuit: serde_json::Value =
+        serde_json::from_str(body(&get(admin, "/circuits/pay"))).expect("a circuit");
+    assert_eq!(circuit["state"], "open", "{circuit}");
+    assert_eq!(circuit["totals"]["failure"], 12, "six from the endpoints, six from Envoy alone: {circuit}");
+    assert_eq!(circuit["totals"]["rejected"], 8, "and then not even Envoy is asked: {circuit}");
+}
+
+/// What follows an answer's head.
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 fn post(address: SocketAddr, path: &str, header: &str) -> String {
