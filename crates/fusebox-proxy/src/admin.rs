@@ -2,7 +2,7 @@
 
 use crate::alarm::pause;
 use bytes::Bytes;
-use fusebox_admin::{Admin, Answer, Asked};
+use fusebox::admin::{Admin, Answer, Asked};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Full, Limited};

@@ -3,10 +3,10 @@
 mod settings;
 mod trip;
 
-use crate::left_closed::LeftClosed;
-use crate::wall::Wall;
-use fusebox::breaker::{Hold, Snapshot, State, Totals};
-use fusebox::{CircuitBreaker, Clock, Ratio, Registry, Time};
+use crate::admin::left_closed::LeftClosed;
+use crate::admin::wall::Wall;
+use crate::breaker::{Hold, Snapshot, State, Totals};
+use crate::{CircuitBreaker, Clock, Ratio, Registry, Time};
 use serde::Serialize;
 use settings::SettingsShown;
 use std::time::Duration;

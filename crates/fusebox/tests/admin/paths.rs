@@ -1,8 +1,6 @@
 //! Which paths and methods there are.
 
-mod scene;
-
-use scene::Scene;
+use crate::scene::Scene;
 use serde_json::Value;
 
 #[test]

@@ -1,11 +1,9 @@
 //! The queue of deferred calls over the admin interface.
 
-mod scene;
-
-use fusebox_admin::{Admin, Answer, Asked};
+use crate::scene::Scene;
+use fusebox::admin::{Admin, Answer, Asked};
 use fusebox_queue::{Limits, Memory, NewItem, QueueStore};
-use futures_executor::block_on;
-use scene::Scene;
+use futures::executor::block_on;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

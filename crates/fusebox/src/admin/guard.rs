@@ -3,7 +3,7 @@
 //! A browser sends a foreign page's requests with an `Origin` of their own, and a name that was bound to this address with a `Host` of its
 //! own (DNS rebinding). A change needs `Content-Type: application/json`, which a foreign page cannot send unasked.
 
-use crate::answer::Problem;
+use crate::admin::answer::Problem;
 use std::net::IpAddr;
 
 /// A request, as far as it is asked here.

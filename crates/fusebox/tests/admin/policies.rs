@@ -1,7 +1,6 @@
 //! What the metrics and `/pipelines` say of every policy.
 
-mod scene;
-
+use crate::scene::Scene;
 use fusebox::balancer::Tried;
 use fusebox::bulkhead::Entry;
 use fusebox::pipeline::{Config, Pipeline};
@@ -9,7 +8,6 @@ use fusebox::telemetry::Subjects;
 use fusebox::{Ask, Failure, Outcome, Priority, Rng};
 use fusebox_core::SharedRng;
 use fusebox_core::limiter::{self, RateLimiter};
-use scene::Scene;
 use std::sync::Arc;
 use std::task::Waker;
 

@@ -1,10 +1,8 @@
 //! Prometheus' own checker reads what a scrape gives.
 
-mod scene;
-
+use crate::scene::{Scene, trip};
 use fusebox::pipeline::Pipeline;
 use fusebox::telemetry::Subjects;
-use scene::{Scene, trip};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! One circuit's numbers, and how several become one.
 
-use fusebox::breaker::{Mode, Snapshot, State, Totals, WindowCounts};
-use fusebox::{CircuitBreaker, Time};
+use crate::breaker::{Mode, Snapshot, State, Totals, WindowCounts};
+use crate::{CircuitBreaker, Time};
 use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;

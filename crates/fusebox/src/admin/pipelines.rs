@@ -1,10 +1,10 @@
 //! `/pipelines`: every service's chain in order, with what each policy says of itself.
 
-use crate::wall::Wall;
-use fusebox::bulkhead::{self, Advice};
-use fusebox::pipeline::{PolicySnapshot, StageSnapshot};
-use fusebox::telemetry::{CacheReader, Subjects};
-use fusebox::{Clock, Time};
+use crate::admin::wall::Wall;
+use crate::bulkhead::{self, Advice};
+use crate::pipeline::{PolicySnapshot, StageSnapshot};
+use crate::telemetry::{CacheReader, Subjects};
+use crate::{Clock, Time};
 use fusebox_core::{cache, fallback};
 use serde::Serialize;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use fusebox::Registry;
-//! use fusebox_admin::Admin;
+//! use fusebox::admin::Admin;
 //!
 //! let registry = Registry::default();
 //! registry.circuit("payments");
@@ -32,9 +32,9 @@ mod wall;
 pub use answer::Answer;
 pub use guard::Asked;
 
+use crate::Registry;
+use crate::telemetry::Subjects;
 use answer::{INDEX, Problem};
-use fusebox::Registry;
-use fusebox::telemetry::Subjects;
 use fusebox_queue::QueueStore;
 use left_closed::LeftClosed;
 use metrics::Series;

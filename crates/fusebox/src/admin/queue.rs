@@ -1,6 +1,6 @@
 //! The queue of deferred calls, for operators: what waits, what is dead and why, and what is done about it.
 
-use crate::answer::{Answer, Problem};
+use crate::admin::answer::{Answer, Problem};
 use fusebox_queue::report::{AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport};
 use fusebox_queue::{ItemId, QueueStore, StoreError};
 use serde::Serialize;

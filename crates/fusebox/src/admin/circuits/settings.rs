@@ -1,7 +1,7 @@
 //! The settings in force, as JSON shows them.
 
 use super::trip::WindowSpan;
-use fusebox::breaker::{HalfOpen, Ramp, RunMode, Settings, SlowCountsAs, WaitInOpen, WaitStrategy};
+use crate::breaker::{HalfOpen, Ramp, RunMode, Settings, SlowCountsAs, WaitInOpen, WaitStrategy};
 use serde::Serialize;
 
 #[derive(Serialize)]

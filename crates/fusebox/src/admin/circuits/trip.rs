@@ -1,7 +1,7 @@
 //! A trip, as JSON shows it.
 
-use crate::wall::Wall;
-use fusebox::breaker::{Trip, Window};
+use crate::admin::wall::Wall;
+use crate::breaker::{Trip, Window};
 use serde::Serialize;
 
 #[derive(Serialize)]

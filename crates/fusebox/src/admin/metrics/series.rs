@@ -6,7 +6,7 @@
 //! they add up what each circuit has grown since the last scrape.
 
 use super::row::{Row, zip};
-use fusebox::breaker::Totals;
+use crate::breaker::Totals;
 use fusebox_core::registry::OTHER;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,7 +86,7 @@ fn address(row: &Row) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fusebox::CircuitBreaker;
+    use crate::CircuitBreaker;
     use std::time::Duration;
 
     fn circuit(name: &str, failures: u32) -> CircuitBreaker {

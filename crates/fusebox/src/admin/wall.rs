@@ -4,7 +4,7 @@
 //! wall, and as far from it as the moment is from now on the circuits' clock. A step of the wall clock therefore moves
 //! every date told and nothing that a circuit does.
 
-use fusebox::Time;
+use crate::Time;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The last second that RFC 3339 can write.

@@ -6,12 +6,12 @@ mod text;
 
 pub(crate) use series::Series;
 
-use crate::left_closed::LeftClosed;
-use crate::wall::Wall;
-use fusebox::breaker::State;
-use fusebox::telemetry::Kind::{Counter, Gauge};
-use fusebox::telemetry::{Kind, RESULTS, Subjects, policies};
-use fusebox::{Registry, Time};
+use crate::admin::left_closed::LeftClosed;
+use crate::admin::wall::Wall;
+use crate::breaker::State;
+use crate::telemetry::Kind::{Counter, Gauge};
+use crate::telemetry::{Kind, RESULTS, Subjects, policies};
+use crate::{Registry, Time};
 use row::{MODES, Row};
 use text::Text;
 

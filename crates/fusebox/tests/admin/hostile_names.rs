@@ -1,8 +1,6 @@
 //! Names from user input stay text wherever they are told.
 
-mod scene;
-
-use scene::Scene;
+use crate::scene::Scene;
 
 const NAME: &str = "<img onerror=…>\"\n";
 

@@ -1,6 +1,6 @@
 //! A registry in virtual time, and its admin.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
+use fusebox::admin::{Admin, Answer};
 use fusebox::balancer::{Balancer, Spec};
 use fusebox::breaker::{Config, WaitInOpen, WaitStrategy};
 use fusebox::bulkhead::Bulkhead;
@@ -10,7 +10,6 @@ use fusebox::throttle::Throttle;
 use fusebox::timeout::{self, Timeout};
 use fusebox::{CircuitBreaker, Clock, Failure, ManualClock, Outcome, Registry};
 use fusebox::{adaptive, balancer, bulkhead, hedge, retry, throttle};
-use fusebox_admin::{Admin, Answer};
 use fusebox_core::Rng;
 use fusebox_core::limiter::{self, RateLimiter};
 use serde_json::Value;

@@ -4,7 +4,7 @@
 //! the scrape. The OpenMetrics format of `prometheus-client` is no way out, since its counters' `TYPE` lines have no
 //! `_total`, which readers of this format take for another metric.
 
-use fusebox::telemetry::{Kind, Tell};
+use crate::telemetry::{Kind, Tell};
 use std::fmt::{Display, Write};
 
 /// An exposition in the making.

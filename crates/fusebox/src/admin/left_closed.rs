@@ -4,9 +4,9 @@
 //! a state every few seconds. What an operator waits for is the circuit to close, so the moment it left closed is
 //! remembered here, from its events.
 
-use fusebox::breaker::{Snapshot, State};
-use fusebox::event::Event;
-use fusebox::{Registry, Time};
+use crate::breaker::{Snapshot, State};
+use crate::event::Event;
+use crate::{Registry, Time};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,12 +1,10 @@
 //! What the metrics say of a circuit, from its first moment on.
 
-mod scene;
-
+use crate::scene::{Scene, trip};
 use fusebox::breaker::{Hold, Mode};
 use fusebox::pipeline::{self, Pipeline};
 use fusebox::telemetry::Subjects;
 use fusebox::{Time, retry};
-use scene::{Scene, trip};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,11 +1,9 @@
 //! What `/circuits` says of a circuit through its life.
 
-mod scene;
-
+use crate::scene::{Scene, trip};
 use fusebox::breaker::{
     Config, HalfOpen, Hold, Mode, Preset, Ramp, RunMode, Setting, WaitInOpen, WaitStrategy,
 };
-use scene::{Scene, trip};
 use serde_json::{Value, json};
 use std::time::Duration;
 
