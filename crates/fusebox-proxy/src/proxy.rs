@@ -175,6 +175,7 @@ impl Proxy {
             proxy.workers.push(spawn("fusebox-queue-replay", move || deferred::run(keeping))?);
         }
         if let Some(listener) = admin {
+            operators.start();
             let operators = operators.clone();
             proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, listener, admin_stop))?);
         }

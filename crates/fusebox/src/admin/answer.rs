@@ -1,6 +1,7 @@
 //! Answers, and how refusals look.
 
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The methods there are.
 const ALLOW: &str = "GET, HEAD";
@@ -13,16 +14,22 @@ fusebox admin
                   /queue/audit; POST /queue/orders
 /circuits         every circuit, JSON
 /circuits/{name}  one circuit, JSON; percent-encode the name
+/history/{name}   what happened to it in the last 24 hours, JSON
+/overrides        what operators hold, JSON
+/events           what happens, as it happens: server-sent events
 /pipelines        each service's policies in order, JSON
 /metrics          Prometheus text format
 /healthz          200 while the process answers
 /readyz           200 when calls are taken, else 503
 ";
 
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 15] = [
     "/",
     "/circuits",
     "/circuits/{name}",
+    "/history/{name}",
+    "/overrides",
+    "/events",
     "/pipelines",
     "/queue",
     "/queue/items",
@@ -44,18 +51,33 @@ pub struct Answer {
     /// The `Content-Type` header.
     pub content_type: &'static str,
     /// The body. For a `HEAD` request, only its length is sent.
-    pub body: String,
+    pub body: Cow<'static, str>,
     /// The `Allow` header, where the status asks for one.
     pub allow: Option<&'static str>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
-    fn new(status: u16, content_type: &'static str, body: String) -> Answer {
-        Answer { status, content_type, body, allow: None }
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
+        Answer { status, content_type, body: body.into(), allow: None, headers: Vec::new() }
     }
 
-    pub(crate) fn text(status: u16, body: &str) -> Answer {
-        Answer::new(status, "text/plain; charset=utf-8", body.into())
+    /// With another header.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn text(status: u16, body: &'static str) -> Answer {
+        Answer::new(status, "text/plain; charset=utf-8", body)
+    }
+
+    /// The body of the request is broken, or longer than `most` bytes.
+    pub(crate) fn too_long(most: usize) -> Answer {
+        let detail = format!("the body is broken, or longer than {most} bytes");
+        Problem { title: "Content Too Large", status: 413, detail, paths: &[] }.answer()
     }
 
     pub(crate) fn metrics(body: String) -> Answer {
@@ -103,6 +125,11 @@ impl Problem {
 
     pub(crate) fn no_queue() -> Problem {
         Problem::not_found("there is no queue of deferred calls here".into())
+    }
+
+    pub(crate) fn too_many_readers() -> Problem {
+        let detail = "as many streams of events are open as may be; close one".into();
+        Problem { title: "Service Unavailable", status: 503, detail, paths: &[] }
     }
 
     pub(crate) fn bad_request(detail: String) -> Problem {

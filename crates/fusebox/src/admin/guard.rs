@@ -4,24 +4,8 @@
 //! own (DNS rebinding). A change needs `Content-Type: application/json`, which a foreign page cannot send unasked.
 
 use crate::admin::answer::Problem;
+use crate::admin::asked::Asked;
 use std::net::IpAddr;
-
-/// A request, as far as it is asked here.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<'a> {
-    /// Its method.
-    pub method: &'a str,
-    /// Its path and query, percent-encoded as they came.
-    pub target: &'a str,
-    /// The `Host` header.
-    pub host: Option<&'a str>,
-    /// The `Origin` header.
-    pub origin: Option<&'a str>,
-    /// The `Content-Type` header.
-    pub content_type: Option<&'a str>,
-    /// The body.
-    pub body: &'a [u8],
-}
 
 impl Asked<'_> {
     /// Refuses what a foreign page may have sent, where it could change something or read whose calls wait.

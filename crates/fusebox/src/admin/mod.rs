@@ -21,19 +21,24 @@
 //! Shapes, units and the meaning of every metric stand in `docs/admin.md`.
 
 mod answer;
+mod asked;
 mod circuits;
 mod guard;
+mod history;
 mod left_closed;
 mod metrics;
 mod pipelines;
 mod queue;
+mod serve;
 mod wall;
+mod watch;
 
 pub use answer::Answer;
-pub use guard::Asked;
+pub use asked::{Asked, Peer};
+pub use serve::{Body, LONGEST_BODY, Service};
 
-use crate::Registry;
 use crate::telemetry::Subjects;
+use crate::{CircuitBreaker, Registry};
 use answer::{INDEX, Problem};
 use fusebox_queue::QueueStore;
 use left_closed::LeftClosed;
@@ -42,6 +47,7 @@ use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use watch::{Feed, Subject, Watch};
 
 /// Answers admin requests about the circuits of one registry. A cheap handle: clones answer alike.
 #[derive(Clone)]
@@ -52,6 +58,8 @@ pub struct Admin {
     left_closed: LeftClosed,
     series: Arc<Series>,
     queue: Option<Arc<dyn QueueStore>>,
+    watch: Watch,
+    instance: Arc<str>,
 }
 
 impl fmt::Debug for Admin {
@@ -70,6 +78,7 @@ impl Admin {
     /// call, and once.
     pub fn new(registry: Registry) -> Admin {
         let left_closed = LeftClosed::follow(&registry);
+        let watch = Watch::follow(&registry);
         Admin {
             registry,
             ready: Arc::default(),
@@ -77,6 +86,8 @@ impl Admin {
             left_closed,
             series: Arc::default(),
             queue: None,
+            instance: format!("pid {}", std::process::id()).into(),
+            watch,
         }
     }
 
@@ -93,20 +104,51 @@ impl Admin {
         Admin { queue: Some(store), ..self }
     }
 
+    /// What this process is called where several are looked at. Default: its process id.
+    #[must_use]
+    pub fn named(self, instance: impl Into<Arc<str>>) -> Admin {
+        Admin { instance: instance.into(), ..self }
+    }
+
+    /// Starts the thread that follows the circuits, once: rates, histories and `/events` need it. [`service`](Self::service) does so too.
+    pub fn start(&self) {
+        self.watch.start(self.subject());
+    }
+
+    /// Looks at the circuits now, as the thread that [`start`](Self::start) starts does by itself. For tests in virtual time.
+    pub fn look(&self) {
+        self.watch.look(&self.subject());
+    }
+
     /// As [`answer`](Self::answer), for requests that may change something, and only to those whom no foreign page has sent. What waits
     /// for a store is waited for here.
     pub async fn respond(&self, asked: Asked<'_>) -> Answer {
         if let Err(problem) = asked.check() {
             return problem.answer();
         }
-        let (path, query) = asked.target.split_once('?').unwrap_or((asked.target, ""));
-        match (
-            path.strip_prefix("/queue").filter(|rest| rest.is_empty() || rest.starts_with('/')),
-            &self.queue,
-        ) {
-            (Some(rest), Some(store)) => queue::answer(store, (asked.method, rest, query), asked.body).await,
+        let rest =
+            asked.path().strip_prefix("/queue").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        match (rest, &self.queue) {
+            (Some(rest), Some(store)) => {
+                queue::answer(store, (asked.method, rest, asked.query()), asked.body).await
+            }
             (Some(_), None) => Problem::no_queue().answer(),
             (None, _) => self.answer(asked.method, asked.target),
+        }
+    }
+
+    /// The stream of events that is asked for.
+    pub(crate) fn follow(&self, asked: &Asked<'_>) -> Result<Feed, Answer> {
+        asked.check().map_err(|problem| problem.answer())?;
+        let feed = self.watch.feed(&self.subject(), &self.instance, asked.last_event);
+        feed.ok_or_else(|| Problem::too_many_readers().answer().with("retry-after", "5"))
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            registry: self.registry.clone(),
+            subjects: self.subjects.clone(),
+            left_closed: self.left_closed.clone(),
         }
     }
 
@@ -122,30 +164,52 @@ impl Admin {
         if !matches!(method, "GET" | "HEAD") {
             return Answer::method_not_allowed();
         }
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let asked = Asked { method, target: path, ..Asked::default() };
+        let path = asked.path();
         match path {
             "/" => Answer::text(200, INDEX),
             "/healthz" => Answer::text(200, "ok\n"),
             "/readyz" if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
             "/readyz" => Answer::text(503, "not ready\n"),
             "/metrics" => Answer::metrics(self.metrics()),
-            "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.left_closed)),
+            "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
+            "/overrides" => Answer::json(200, &history::overrides(&self.registry)),
             "/pipelines" => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
-            _ => match path.strip_prefix("/circuits/") {
-                Some(name) => self.circuit(name),
-                None => Problem::no_such_path(path).answer(),
+            _ => match path[1.min(path.len())..].split_once('/') {
+                Some(("circuits", name)) => self.of(name, |circuit| self.circuit(circuit)),
+                Some(("history", name)) => self.of(name, |circuit| self.history(circuit, asked.query())),
+                _ => Problem::no_such_path(path).answer(),
             },
         }
     }
 
-    fn circuit(&self, encoded: &str) -> Answer {
+    /// What `answer` says of the circuit with this percent-encoded name.
+    fn of(&self, encoded: &str, answer: impl FnOnce(&CircuitBreaker) -> Answer) -> Answer {
         // What is no UTF-8 names no circuit: names are text.
         let found = percent_decode_str(encoded).decode_utf8().ok().and_then(|name| self.registry.find(&name));
         match found {
-            Some(circuit) => {
-                Answer::json(200, &circuits::one(&circuit, self.registry.clock(), &self.left_closed))
-            }
+            Some(circuit) => answer(&circuit),
             None => Problem::no_such_circuit(&percent_decode_str(encoded).decode_utf8_lossy()).answer(),
+        }
+    }
+
+    fn circuit(&self, circuit: &CircuitBreaker) -> Answer {
+        let (told, revision) = circuits::one(circuit, &self.circuits_from());
+        Answer::json(200, &told).with("etag", format!("\"{revision}\""))
+    }
+
+    fn history(&self, circuit: &CircuitBreaker, query: &str) -> Answer {
+        match history::of(&self.watch, &self.subject(), circuit, query) {
+            Ok(told) => Answer::json(200, &told),
+            Err(problem) => problem.answer(),
+        }
+    }
+
+    fn circuits_from(&self) -> circuits::From<'_> {
+        circuits::From {
+            wall: wall::Wall::read(self.registry.clock().now()),
+            left_closed: &self.left_closed,
+            watch: &self.watch,
         }
     }
 

@@ -18,10 +18,11 @@ fn a_new_circuit_is_told_whole() {
     assert_date(&circuit["since"].take());
     let expected = json!({
         "name": "pay", "service": "pay", "state": "closed", "shadow": null, "ramp": null, "since": null, "since_seconds_ago": 2.0,
-        "not_closed_seconds": 0.0, "epoch": circuit["epoch"], "retry_at": null, "retry_after_ms": null,
+        "not_closed_since": null, "not_closed_seconds": 0.0, "epoch": circuit["epoch"], "revision": "0", "retry_at": null, "retry_after_ms": null,
         "reason": null, "last_trip": null, "hold": null, "streak": 0, "recovery_seconds": null,
         "window": { "calls": 0, "failures": 0, "slow": 0, "failure_rate": 0.0, "slow_rate": 0.0 },
         "consecutive_failures": 0, "hung": 0,
+        "rejected_per_second": 0.0, "calls_per_second": 0.0, "failures_per_second": 0.0, "spark": [],
         "probes": { "in_flight": 0, "good": 0, "bad": 0 },
         "totals": {
             "success": 0, "failure": 0, "rejected": 0, "slow": 0, "ignored": 0, "cancelled": 0, "late": 0,
@@ -138,7 +139,9 @@ fn a_hold_is_told_with_who_why_and_until_when() {
     circuit.core().hold(hold, now);
     let mut told = scene.json("/circuits/pay");
     assert_date(&told["hold"]["expires_at"].take());
-    let expected = json!({ "mode": "forced_open", "actor": "ann", "reason": "a drill", "expires_at": null });
+    let expected = json!({
+        "mode": "forced_open", "actor": "ann", "reason": "a drill", "expires_at": null, "expires_in_seconds": 60.0
+    });
     assert_eq!((&told["state"], &told["hold"]), (&json!("open"), &expected));
     assert_eq!(told["reason"], "forced_open by ann: a drill");
     assert_eq!(told["retry_after_ms"], 60_000);

@@ -1,4 +1,5 @@
 //! The admin interface, over its answers.
+#![recursion_limit = "256"]
 
 mod circuits;
 mod hostile_names;
@@ -8,3 +9,4 @@ mod policies;
 mod promtool;
 mod queue;
 mod scene;
+mod stream;

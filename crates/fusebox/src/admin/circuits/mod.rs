@@ -5,28 +5,34 @@ mod trip;
 
 use crate::admin::left_closed::LeftClosed;
 use crate::admin::wall::Wall;
+use crate::admin::watch::{Live, Watch};
 use crate::breaker::{Hold, Snapshot, State, Totals};
-use crate::{CircuitBreaker, Clock, Ratio, Registry, Time};
+use crate::{CircuitBreaker, Ratio, Registry, Time};
 use serde::Serialize;
 use settings::SettingsShown;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 use trip::TripShown;
 
-/// Every circuit.
-pub(crate) fn all(registry: &Registry, left_closed: &LeftClosed) -> impl Serialize {
-    let wall = Wall::read(registry.clock().now());
-    let circuits = registry.all().iter().map(|circuit| Circuit::new(circuit, &wall, left_closed)).collect();
-    Circuits { generated_at: wall.rfc3339(wall.now()), turned_away: registry.turned_away(), circuits }
+/// What is told of circuits, and where it comes from.
+pub(crate) struct From<'a> {
+    pub(crate) wall: Wall,
+    pub(crate) left_closed: &'a LeftClosed,
+    pub(crate) watch: &'a Watch,
 }
 
-/// One circuit.
-pub(crate) fn one(
-    circuit: &CircuitBreaker,
-    clock: &Clock,
-    left_closed: &LeftClosed,
-) -> impl Serialize + use<> {
-    let wall = Wall::read(clock.now());
-    One { generated_at: wall.rfc3339(wall.now()), circuit: Circuit::new(circuit, &wall, left_closed) }
+/// Every circuit.
+pub(crate) fn all(registry: &Registry, from: &From<'_>) -> impl Serialize + use<> {
+    let circuits = registry.all().iter().map(|circuit| Circuit::new(circuit, from)).collect();
+    let generated_at = from.wall.rfc3339(from.wall.now());
+    Circuits { generated_at, turned_away: registry.turned_away(), circuits }
+}
+
+/// One circuit, and its revision.
+pub(crate) fn one(circuit: &CircuitBreaker, from: &From<'_>) -> (impl Serialize + use<>, String) {
+    let circuit = Circuit::new(circuit, from);
+    let revision = circuit.revision.clone();
+    (One { generated_at: from.wall.rfc3339(from.wall.now()), circuit }, revision)
 }
 
 #[derive(Serialize)]
@@ -52,8 +58,10 @@ struct Circuit {
     ramp: Option<f64>,
     since: Option<String>,
     since_seconds_ago: f64,
+    not_closed_since: Option<String>,
     not_closed_seconds: f64,
     epoch: u64,
+    revision: String,
     retry_at: Option<String>,
     retry_after_ms: Option<u64>,
     reason: Option<String>,
@@ -67,12 +75,16 @@ struct Circuit {
     probes: ProbesShown,
     totals: TotalsShown,
     settings: SettingsShown,
+    #[serde(flatten)]
+    live: Live,
 }
 
 impl Circuit {
-    fn new(circuit: &CircuitBreaker, wall: &Wall, left_closed: &LeftClosed) -> Circuit {
+    fn new(circuit: &CircuitBreaker, from: &From<'_>) -> Circuit {
+        let wall = &from.wall;
         let snapshot = circuit.core().snapshot(wall.now());
         let ago = |at| wall.now().since(at).as_secs_f64();
+        let left = from.left_closed.moment(circuit.name(), &snapshot);
         let retry_after = (snapshot.retry_at != Time::NEVER).then(|| snapshot.retry_at.since(wall.now()));
         Circuit {
             name: circuit.name().to_string(),
@@ -82,8 +94,10 @@ impl Circuit {
             ramp: snapshot.ramp.map(Ratio::as_f64),
             since: wall.rfc3339(snapshot.since),
             since_seconds_ago: ago(snapshot.since),
-            not_closed_seconds: left_closed.moment(circuit.name(), &snapshot).map_or(0.0, ago),
+            not_closed_since: left.and_then(|left| wall.rfc3339(left)),
+            not_closed_seconds: left.map_or(0.0, ago),
             epoch: snapshot.epoch,
+            revision: revision(&snapshot),
             retry_at: wall.rfc3339(snapshot.retry_at),
             retry_after_ms: retry_after.map(whole_millis),
             reason: reason(&snapshot),
@@ -101,12 +115,21 @@ impl Circuit {
             },
             totals: TotalsShown::new(&snapshot.totals),
             settings: SettingsShown::new(&circuit.core().settings()),
+            live: from.watch.live(circuit.name()),
         }
     }
 }
 
+/// Changes with the state and with an operator's hold: what an order is checked against.
+pub(crate) fn revision(snapshot: &Snapshot) -> String {
+    let Some(hold) = snapshot.hold.as_deref() else { return snapshot.epoch.to_string() };
+    let mut hasher = DefaultHasher::new();
+    (hold.mode, &hold.actor, &hold.reason, hold.expires).hash(&mut hasher);
+    format!("{}-{:016x}", snapshot.epoch, hasher.finish())
+}
+
 /// Why the circuit is not simply closed.
-fn reason(snapshot: &Snapshot) -> Option<String> {
+pub(crate) fn reason(snapshot: &Snapshot) -> Option<String> {
     match (&snapshot.hold, snapshot.state) {
         (Some(hold), _) => Some(format!("{} by {}: {}", hold.mode.as_str(), hold.actor, hold.reason)),
         (None, State::Closed) => None,
@@ -115,25 +138,28 @@ fn reason(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// Rounded up: who comes back after this many is not early.
-fn whole_millis(span: Duration) -> u64 {
+pub(crate) fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-#[derive(Serialize)]
-struct HoldShown {
+/// An operator's hold.
+#[derive(Debug, Serialize)]
+pub(crate) struct HoldShown {
     mode: &'static str,
     actor: String,
     reason: String,
     expires_at: Option<String>,
+    expires_in_seconds: f64,
 }
 
 impl HoldShown {
-    fn new(hold: &Hold, wall: &Wall) -> HoldShown {
+    pub(crate) fn new(hold: &Hold, wall: &Wall) -> HoldShown {
         HoldShown {
             mode: hold.mode.as_str(),
             actor: hold.actor.clone(),
             reason: hold.reason.clone(),
             expires_at: wall.rfc3339(hold.expires),
+            expires_in_seconds: hold.expires.since(wall.now()).as_secs_f64(),
         }
     }
 }
