@@ -80,6 +80,8 @@ fn a_stream_begins_with_how_it_stands_and_goes_on_with_what_changes() {
     assert_eq!(events(&first), ["snapshot"]);
     assert_eq!(first[0].data["summary"]["text"], "all 2 circuits closed");
     assert_eq!(first[0].data["circuits"][0]["spark"], json!([]));
+    second(&scene);
+    assert_eq!(events(&reader.read().expect("open")), ["update"]);
 
     trip(&pay);
     assert!(pay.admit().is_err() && pay.admit().is_err() && pay.admit().is_err());
