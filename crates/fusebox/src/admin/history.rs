@@ -22,6 +22,8 @@ struct History {
     name: String,
     events: Vec<Arc<LogEvent>>,
     lost: u64,
+    /// Events of all circuits that the file of histories lacks.
+    unwritten: u64,
 }
 
 #[derive(Serialize)]
@@ -41,7 +43,13 @@ pub(super) fn of(
         serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
     let wall = Wall::read(subject.registry.clock().now());
     let (events, lost) = watch.story(subject, circuit.name(), query.limit.unwrap_or(USUAL));
-    Ok(History { generated_at: wall.rfc3339(wall.now()), name: circuit.name().to_string(), events, lost })
+    Ok(History {
+        generated_at: wall.rfc3339(wall.now()),
+        name: circuit.name().to_string(),
+        events,
+        lost,
+        unwritten: watch.unwritten(),
+    })
 }
 
 /// What operators hold.

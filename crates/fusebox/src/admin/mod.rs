@@ -115,6 +115,16 @@ impl Admin {
         self.watch.start(self.subject());
     }
 
+    /// Keeps what happens to circuits in the file at `path`, so that `/history` reaches over restarts; a day of it is taken up. The file is
+    /// its owner's alone and grows to 32 MiB before it is written anew with what is recent.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read or written.
+    pub fn keep_history(&self, path: &std::path::Path) -> std::io::Result<()> {
+        self.watch.keep(path, &wall::Wall::read(self.registry.clock().now()))
+    }
+
     /// Looks at the circuits now, as the thread that [`start`](Self::start) starts does by itself. For tests in virtual time.
     pub fn look(&self) {
         self.watch.look(&self.subject());

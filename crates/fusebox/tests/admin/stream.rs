@@ -103,10 +103,10 @@ fn a_stream_begins_with_how_it_stands_and_goes_on_with_what_changes() {
         "what has not changed is not told"
     );
     assert_eq!(rows[0]["last"], json!({ "ok": 0, "failed": 10, "rejected": 3 }));
-    assert_eq!((&rows[0]["rejected_per_second"], &rows[0]["retry_after_ms"]), (&json!(3.0), &json!(29_000)));
+    assert_eq!((&rows[0]["rejected_per_second"], &rows[0]["retry_after_ms"]), (&json!(1.5), &json!(29_000)));
     assert_eq!(rows[0]["marks"][0]["to"], "open");
     let text = update["summary"]["text"].as_str().expect("text");
-    assert!(text.starts_with("1 of 2 circuits OPEN; 3 calls/s rejected; since "), "{text}");
+    assert!(text.starts_with("1 of 2 circuits OPEN; 2 calls/s rejected; since "), "{text}");
 }
 
 #[test]
@@ -197,4 +197,30 @@ fn the_rates_of_a_circuit_stand_with_it() {
     let told = scene.json("/circuits/pay");
     assert_eq!(told["calls_per_second"], 40.0);
     assert_eq!(told["spark"], json!([{ "ok": 40, "failed": 0, "rejected": 0 }]));
+}
+
+#[test]
+fn a_history_that_is_kept_outlives_the_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("history.jsonl");
+    let first = Scene::new(10);
+    first.admin.keep_history(&path).expect("a file");
+    let pay = first.circuit("pay");
+    trip(&pay);
+    first.admin.look();
+    let before = first.json("/history/pay")["events"].clone();
+    // Killed in the middle of a line.
+    let whole = std::fs::read(&path).expect("written");
+    std::fs::write(&path, [&whole[..], b"{\"seq\":99"].concat()).expect("written");
+
+    let second = Scene::new(10);
+    second.admin.keep_history(&path).expect("a file");
+    second.circuit("pay");
+    assert_eq!(second.json("/history/pay")["events"], before);
+    trip(&second.circuit("pay"));
+    let events = second.json("/history/pay")["events"].clone();
+    assert_eq!((&events[0]["seq"], &events[1]["seq"]), (&json!(2), &json!(1)));
+    assert_eq!(std::fs::read_to_string(&path).expect("a file").lines().count(), 2, "the torn line is gone");
+    let nowhere = second.admin.keep_history(std::path::Path::new("/nowhere/history"));
+    assert_eq!(nowhere.map_err(|error| error.kind()), Err(std::io::ErrorKind::NotFound));
 }

@@ -78,6 +78,11 @@ impl LogEvent {
         self.seq
     }
 
+    /// When it was, in milliseconds since 1970.
+    pub(super) fn at_millis(&self) -> u128 {
+        self.at_millis.into()
+    }
+
     /// When it was, in seconds before `now`, and where it led; `None` if it was no transition.
     pub(super) fn mark(&self, now_millis: u64) -> Option<(f64, &str)> {
         let ago = now_millis.saturating_sub(self.at_millis) as f64 / 1_000.0;

@@ -10,6 +10,8 @@ use std::time::Duration;
 const RESUMABLE: usize = 4_096;
 /// Events of one circuit.
 const OF_A_CIRCUIT: usize = 512;
+/// Circuits with a story: more than there are at once, for those that come and go.
+const STORIES: usize = 4_096;
 /// How far back a circuit's story goes.
 pub(super) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -33,9 +35,9 @@ impl Log {
         self.newest
     }
 
-    /// Takes an event in and numbers it.
+    /// Takes an event in and numbers it. One of an earlier run keeps the number it has.
     pub(super) fn add(&mut self, event: LogEvent) -> Arc<LogEvent> {
-        self.newest += 1;
+        self.newest = event.seq.max(self.newest + 1);
         let event = Arc::new(LogEvent { seq: self.newest, ..event });
         if self.all.len() >= RESUMABLE {
             self.all.pop_front();
@@ -50,18 +52,25 @@ impl Log {
         event
     }
 
-    /// Lets go of what is older than a day at `date`, and of the stories of circuits that are no more.
-    pub(super) fn trim(&mut self, date: Duration, exists: impl Fn(&str) -> bool) {
+    /// Lets go of what is older than a day at `date`, and of the stories that are longest past where there are too many.
+    pub(super) fn trim(&mut self, date: Duration) {
         let oldest = u64::try_from(date.saturating_sub(KEPT).as_millis()).unwrap_or(u64::MAX);
-        self.by_circuit.retain(|name, story| {
+        self.by_circuit.retain(|_, story| {
             while story.events.front().is_some_and(|event| event.at_millis < oldest) {
                 story.events.pop_front();
             }
             if story.events.is_empty() {
                 story.lost = 0;
             }
-            !story.events.is_empty() && exists(name)
+            !story.events.is_empty()
         });
+        if self.by_circuit.len() > STORIES {
+            let newest = |story: &Story| story.events.back().map_or(0, |event| event.seq);
+            let mut all: Vec<_> = self.by_circuit.values().map(newest).collect();
+            let (_, limit, _) = all.select_nth_unstable_by(STORIES, |a, b| b.cmp(a));
+            let limit = *limit;
+            self.by_circuit.retain(|_, story| newest(story) > limit);
+        }
     }
 
     /// The story of a circuit, the newest first, and how many of its events are lost.
@@ -94,6 +103,13 @@ mod tests {
         LogEvent { circuit: circuit.into(), at_millis, ..LogEvent::default() }
     }
 
+    #[test]
+    fn numbers_go_on_where_an_earlier_run_ended() {
+        let mut log = Log::default();
+        log.add(LogEvent { seq: 7, ..event("a", 1) });
+        assert_eq!((log.add(event("a", 2)).seq, log.newest()), (8, 8));
+    }
+
     fn numbers(events: &[Arc<LogEvent>]) -> Vec<u64> {
         events.iter().map(|event| event.seq).collect()
     }
@@ -122,13 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_a_day_and_who_is_no_more_is_let_go_of() {
+    fn what_is_older_than_a_day_is_let_go_of() {
         let mut log = Log::default();
         log.add(event("a", 1_000));
         log.add(event("a", 90_000_000));
-        log.add(event("gone", 90_000_000));
-        log.trim(Duration::from_millis(90_000_000), |name| name == "a");
+        log.trim(Duration::from_millis(90_000_000));
         assert_eq!(numbers(&log.story("a", 9).0), [2]);
         assert_eq!(numbers(&log.kept()), [2]);
+    }
+
+    #[test]
+    fn circuits_that_come_and_go_do_not_grow_the_log_without_end() {
+        let mut log = Log::default();
+        (0..STORIES + 9).for_each(|n| drop(log.add(event(&n.to_string(), 1))));
+        log.trim(Duration::from_millis(1));
+        assert_eq!(log.kept().len(), STORIES);
+        assert_eq!((log.story("8", 1).0.len(), log.story("9", 1).0.len()), (0, 1));
     }
 }

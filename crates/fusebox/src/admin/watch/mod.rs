@@ -6,6 +6,7 @@
 
 mod entry;
 mod feed;
+mod file;
 mod log;
 mod row;
 mod summary;
@@ -24,12 +25,15 @@ use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry, Time};
 use bytes::Bytes;
 use feed::Frames;
+use file::Diary;
 use log::Log;
 use row::{Row, Sources};
 use serde::Serialize;
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -75,6 +79,7 @@ struct Heard {
 #[derive(Debug, Default)]
 struct Seen {
     log: Log,
+    diary: Option<Diary>,
     tracks: HashMap<String, Tracked>,
     ticked: Time,
     updated: Time,
@@ -149,6 +154,20 @@ impl Watch {
         Watch(shared)
     }
 
+    /// Keeps what happens in the file at `path` from now on, and takes up what it holds of the last day.
+    pub(crate) fn keep(&self, path: &Path, wall: &Wall) -> io::Result<()> {
+        let (diary, events) = Diary::open(path, wall.date(wall.now()).unwrap_or_default())?;
+        let mut seen = lock(&self.0.seen);
+        events.into_iter().for_each(|event| drop(seen.log.add(event)));
+        seen.diary = Some(diary);
+        Ok(())
+    }
+
+    /// Events that could not be written down.
+    pub(crate) fn unwritten(&self) -> u64 {
+        lock(&self.0.seen).diary.as_ref().map_or(0, Diary::lost)
+    }
+
     /// Starts the thread, once. It ends with the last handle.
     pub(crate) fn start(&self, subject: Subject) {
         self.0.thread.get_or_init(|| {
@@ -190,6 +209,7 @@ impl Watch {
             let names = circuit.as_ref().map_or((&*name, &*name), entry::names);
             let Some(event) = LogEvent::new(names, &event, at, wall) else { continue };
             let event = seen.log.add(event);
+            seen.diary.iter_mut().for_each(|diary| diary.write(&event));
             seen.due = true;
             let mut frames = lock(&self.0.frames);
             if frames.are_read() {
@@ -225,7 +245,9 @@ impl Watch {
         let gone: Vec<String> = tracks.keys().filter(|name| !exists.contains(&***name)).cloned().collect();
         gone.iter().for_each(|name| drop(tracks.remove(name)));
         if tick {
-            seen.log.trim(wall.date(wall.now()).unwrap_or_default(), |name| exists.contains(name));
+            seen.log.trim(wall.date(wall.now()).unwrap_or_default());
+            let Seen { log, diary, .. } = &mut *seen;
+            diary.iter_mut().for_each(|diary| diary.shorten(|| log.kept()));
             seen.ticked = wall.now();
         }
         (seen.updated, seen.due) = (wall.now(), false);
