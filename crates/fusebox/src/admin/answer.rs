@@ -140,12 +140,18 @@ impl Problem {
         Problem { title: "Forbidden", status: 403, detail, paths: &[] }
     }
 
+    /// The process around the interface cannot do it.
+    pub(crate) fn not_here(why: &str) -> Problem {
+        let detail = format!("this process cannot do it: {why}");
+        Problem { title: "Not Implemented", status: 501, detail, paths: &[] }
+    }
+
     /// The store did not do it.
     pub(crate) fn store(status: u16, detail: String) -> Problem {
         Problem { title: "The store of deferred calls", status, detail, paths: &[] }
     }
 
-    fn not_found(detail: String) -> Problem {
+    pub(crate) fn not_found(detail: String) -> Problem {
         Problem { title: "Not Found", status: 404, detail, paths: &PATHS }
     }
 

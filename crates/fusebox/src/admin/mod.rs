@@ -23,6 +23,7 @@
 mod answer;
 mod asked;
 mod circuits;
+mod controls;
 mod guard;
 mod history;
 mod left_closed;
@@ -35,6 +36,7 @@ mod watch;
 
 pub use answer::Answer;
 pub use asked::{Asked, Peer};
+pub use controls::{ConfigShown, Controls, Level, Reloaded};
 pub use serve::{Body, LONGEST_BODY, Service};
 
 use crate::telemetry::Subjects;
@@ -60,6 +62,7 @@ pub struct Admin {
     queue: Option<Arc<dyn QueueStore>>,
     watch: Watch,
     instance: Arc<str>,
+    controls: Arc<dyn Controls>,
 }
 
 impl fmt::Debug for Admin {
@@ -88,6 +91,7 @@ impl Admin {
             queue: None,
             instance: format!("pid {}", std::process::id()).into(),
             watch,
+            controls: Arc::new(controls::Nothing),
         }
     }
 
@@ -102,6 +106,12 @@ impl Admin {
     #[must_use]
     pub fn with_queue(self, store: Arc<dyn QueueStore>) -> Admin {
         Admin { queue: Some(store), ..self }
+    }
+
+    /// Also does what operators ask of the process itself: reload, drain, log level.
+    #[must_use]
+    pub fn with_controls(self, controls: Arc<dyn Controls>) -> Admin {
+        Admin { controls, ..self }
     }
 
     /// What this process is called where several are looked at. Default: its process id.
@@ -184,6 +194,8 @@ impl Admin {
             "/metrics" => Answer::metrics(self.metrics()),
             "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
             "/overrides" => Answer::json(200, &history::overrides(&self.registry)),
+            "/config" => self.config(),
+            "/log-level" => self.log_level(),
             "/pipelines" => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
             _ => match path[1.min(path.len())..].split_once('/') {
                 Some(("circuits", name)) => self.of(name, |circuit| self.circuit(circuit)),
@@ -212,6 +224,25 @@ impl Admin {
         match history::of(&self.watch, &self.subject(), circuit, query) {
             Ok(told) => Answer::json(200, &told),
             Err(problem) => problem.answer(),
+        }
+    }
+
+    fn config(&self) -> Answer {
+        let Some(ConfigShown { source, text }) = self.controls.config() else {
+            return Problem::not_found("this process has no configuration to show".into()).answer();
+        };
+        let wall = wall::Wall::read(self.registry.clock().now());
+        let generated_at = wall.rfc3339(wall.now());
+        Answer::json(
+            200,
+            &serde_json::json!({ "generated_at": generated_at, "source": source, "text": text }),
+        )
+    }
+
+    fn log_level(&self) -> Answer {
+        match self.controls.log_level() {
+            Some(level) => Answer::json(200, &serde_json::json!({ "level": level })),
+            None => Problem::not_here("its log has no level to change").answer(),
         }
     }
 
