@@ -1,50 +1,14 @@
 //! Answers, and how refusals look.
 
+use super::routes::{INDEX, PATHS};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
-
-/// The methods there are.
-const ALLOW: &str = "GET, HEAD";
-
-/// What `/` says.
-pub(crate) const INDEX: &str = "\
-fusebox admin
-
-/queue            queues of deferred calls, JSON; /queue/items, /queue/items/{id},
-                  /queue/audit; POST /queue/orders
-/circuits         every circuit, JSON
-/circuits/{name}  one circuit, JSON; percent-encode the name
-/history/{name}   what happened to it in the last 24 hours, JSON
-/overrides        what operators hold, JSON
-/events           what happens, as it happens: server-sent events
-/pipelines        each service's policies in order, JSON
-/metrics          Prometheus text format
-/healthz          200 while the process answers
-/readyz           200 when calls are taken, else 503
-";
-
-const PATHS: [&str; 15] = [
-    "/",
-    "/circuits",
-    "/circuits/{name}",
-    "/history/{name}",
-    "/overrides",
-    "/events",
-    "/pipelines",
-    "/queue",
-    "/queue/items",
-    "/queue/items/{id}",
-    "/queue/audit",
-    "/queue/orders",
-    "/metrics",
-    "/healthz",
-    "/readyz",
-];
 
 /// An answer for a server to send.
 ///
 /// Answers describe a moment: send them with `Cache-Control: no-store`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
@@ -56,11 +20,13 @@ pub struct Answer {
     pub allow: Option<&'static str>,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
+    /// What the body was written from, if it is a refusal.
+    problem: Option<Box<Problem>>,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
-        Answer { status, content_type, body: body.into(), allow: None, headers: Vec::new() }
+        Answer { status, content_type, body: body.into(), allow: None, headers: Vec::new(), problem: None }
     }
 
     /// With another header.
@@ -74,10 +40,9 @@ impl Answer {
         Answer::new(status, "text/plain; charset=utf-8", body)
     }
 
-    /// The body of the request is broken, or longer than `most` bytes.
-    pub(crate) fn too_long(most: usize) -> Answer {
-        let detail = format!("the body is broken, or longer than {most} bytes");
-        Problem { title: "Content Too Large", status: 413, detail, paths: &[] }.answer()
+    /// Every path there is.
+    pub(crate) fn index() -> Answer {
+        Answer::text(200, &INDEX)
     }
 
     pub(crate) fn metrics(body: String) -> Answer {
@@ -88,35 +53,64 @@ impl Answer {
         Answer::new(status, "application/json", encoded(value))
     }
 
-    pub(crate) fn method_not_allowed() -> Answer {
-        Answer::only(ALLOW)
+    /// As the answer to the request that is known by `id`.
+    #[must_use]
+    pub(crate) fn to_request(mut self, id: &str) -> Answer {
+        if let Some(problem) = &mut self.problem {
+            problem.request_id = Some(id.into());
+            self.body = encoded(problem).into();
+        }
+        self.with("x-request-id", id)
     }
 
-    /// What is asked for takes only this method.
-    pub(crate) fn only(allow: &'static str) -> Answer {
-        let detail = format!("here there is only: {allow}");
-        let problem = Problem { title: "Method Not Allowed", status: 405, detail, paths: &PATHS };
-        Answer { allow: Some(allow), ..problem.answer() }
+    /// What is wrong, if this is a refusal.
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.problem.as_ref().map(|problem| &*problem.detail)
     }
 }
 
 /// A refusal, as RFC 9457 has it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
     title: &'static str,
-    status: u16,
-    detail: String,
+    pub(crate) status: u16,
+    pub(crate) detail: String,
+    request_id: Option<String>,
     /// What there is instead.
     paths: &'static [&'static str],
+    /// What else there is to say.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+    #[serde(skip)]
+    allow: Option<&'static str>,
+    #[serde(skip)]
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Problem {
+    fn new(status: u16, slug: &str, title: &'static str, detail: impl Into<String>) -> Problem {
+        Problem {
+            kind: format!("urn:fusebox:problem:{slug}"),
+            title,
+            status,
+            detail: detail.into(),
+            request_id: None,
+            paths: &[],
+            more: Map::new(),
+            allow: None,
+            headers: Vec::new(),
+        }
+    }
+
     pub(crate) fn no_such_path(path: &str) -> Problem {
         Problem::not_found(format!("there is nothing at '{path}'"))
     }
 
     pub(crate) fn no_such_circuit(name: &str) -> Problem {
-        Problem::not_found(format!("there is no circuit named '{name}'; /circuits lists them"))
+        let detail = format!("there is no circuit named '{name}'; /circuits lists them");
+        Problem { kind: "urn:fusebox:problem:no-such-circuit".into(), ..Problem::not_found(detail) }
     }
 
     pub(crate) fn no_such_item(id: u64) -> Problem {
@@ -124,39 +118,101 @@ impl Problem {
     }
 
     pub(crate) fn no_queue() -> Problem {
-        Problem::not_found("there is no queue of deferred calls here".into())
+        Problem::not_found("there is no queue of deferred calls here")
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Problem {
+        Problem { paths: &PATHS, ..Problem::new(404, "not-found", "Not Found", detail) }
+    }
+
+    /// What is asked for takes only these methods.
+    pub(crate) fn only(allow: &'static str) -> Problem {
+        let detail = format!("here there is only: {allow}");
+        let problem = Problem::new(405, "method-not-allowed", "Method Not Allowed", detail);
+        Problem { allow: Some(allow), paths: &PATHS, ..problem }
     }
 
     pub(crate) fn too_many_readers() -> Problem {
-        let detail = "as many streams of events are open as may be; close one".into();
-        Problem { title: "Service Unavailable", status: 503, detail, paths: &[] }
+        let detail = "as many streams of events are open as may be; close one";
+        Problem::new(503, "too-many-readers", "Service Unavailable", detail).with("retry-after", "5")
     }
 
-    pub(crate) fn bad_request(detail: String) -> Problem {
-        Problem { title: "Bad Request", status: 400, detail, paths: &[] }
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Problem {
+        Problem::new(400, "bad-request", "Bad Request", detail)
     }
 
-    pub(crate) fn forbidden(detail: String) -> Problem {
-        Problem { title: "Forbidden", status: 403, detail, paths: &[] }
+    /// A field is not as it must be.
+    pub(crate) fn bad_field(detail: impl Into<String>) -> Problem {
+        Problem::new(422, "bad-field", "Unprocessable Content", detail)
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Problem {
+        Problem::new(401, "unauthorized", "Unauthorized", detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Problem {
+        Problem::new(403, "forbidden", "Forbidden", detail)
+    }
+
+    /// What was to be changed is not any more as who asked has seen it.
+    pub(crate) fn stale(found: &str, revision: &str) -> Problem {
+        let detail = format!(
+            "If-Match: found {found}, accepted: \"{revision}\"; the circuit has changed since it was looked at"
+        );
+        let problem = Problem::new(412, "stale-revision", "Precondition Failed", detail);
+        problem.and("revision", revision).with("etag", format!("\"{revision}\""))
+    }
+
+    /// The body of the request is broken, or longer than `most` bytes.
+    pub(crate) fn too_long(most: usize) -> Problem {
+        let detail = format!("the body is broken, or longer than {most} bytes");
+        Problem::new(413, "too-long", "Content Too Large", detail)
+    }
+
+    pub(crate) fn unsupported(found: &str) -> Problem {
+        let detail = format!("Content-Type: found {found:?}, accepted: application/json");
+        Problem::new(415, "unsupported-media-type", "Unsupported Media Type", detail)
+    }
+
+    /// Asked too often; `seconds` is when to come back.
+    pub(crate) fn too_often(detail: impl Into<String>, seconds: u64) -> Problem {
+        let problem = Problem::new(429, "too-many-requests", "Too Many Requests", detail);
+        problem.with("retry-after", seconds.to_string())
     }
 
     /// The process around the interface cannot do it.
     pub(crate) fn not_here(why: &str) -> Problem {
         let detail = format!("this process cannot do it: {why}");
-        Problem { title: "Not Implemented", status: 501, detail, paths: &[] }
+        Problem::new(501, "not-here", "Not Implemented", detail)
+    }
+
+    /// It cannot be done now, and nothing was done.
+    pub(crate) fn unavailable(slug: &str, detail: impl Into<String>) -> Problem {
+        Problem::new(503, slug, "Service Unavailable", detail)
     }
 
     /// The store did not do it.
-    pub(crate) fn store(status: u16, detail: String) -> Problem {
-        Problem { title: "The store of deferred calls", status, detail, paths: &[] }
+    pub(crate) fn store(status: u16, detail: impl Into<String>) -> Problem {
+        Problem::new(status, "store", "The store of deferred calls", detail)
     }
 
-    pub(crate) fn not_found(detail: String) -> Problem {
-        Problem { title: "Not Found", status: 404, detail, paths: &PATHS }
+    /// With another field.
+    #[must_use]
+    pub(crate) fn and(mut self, field: &str, value: impl Into<Value>) -> Problem {
+        self.more.insert(field.into(), value.into());
+        self
     }
 
-    pub(crate) fn answer(&self) -> Answer {
-        Answer::new(self.status, "application/problem+json", encoded(self))
+    /// With another header.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Problem {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn answer(self) -> Answer {
+        let answer = Answer::new(self.status, "application/problem+json", encoded(&self));
+        Answer { allow: self.allow, headers: self.headers.clone(), problem: Some(Box::new(self)), ..answer }
     }
 }
 

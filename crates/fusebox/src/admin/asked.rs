@@ -51,6 +51,14 @@ pub struct Asked<'a> {
     pub origin: Option<&'a str>,
     /// The `Sec-Fetch-Site` header, with which a browser says whose page asks.
     pub fetch_site: Option<&'a str>,
+    /// The `Sec-Fetch-Mode` header.
+    pub fetch_mode: Option<&'a str>,
+    /// The `Sec-Fetch-Dest` header.
+    pub fetch_dest: Option<&'a str>,
+    /// Whether a `Forwarded`, `X-Forwarded-For` or `X-Real-IP` header says that the peer asks for somebody else, who may be anywhere.
+    pub forwarded: bool,
+    /// The `X-Request-Id` header.
+    pub request_id: Option<&'a str>,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
     /// The `Accept` header.
@@ -66,9 +74,14 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// As a request of the crate `http` says it. A header that is no text reads as `?`.
+    /// As a request of the crate `http` says it. A header that is no text, or there twice, reads as `?`.
     pub(crate) fn of(parts: &'a http::request::Parts, body: &'a [u8], peer: Peer) -> Asked<'a> {
-        let text = |name: HeaderName| parts.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let text = |name: HeaderName| {
+            let mut values = parts.headers.get_all(name).iter();
+            let value = values.next()?;
+            Some(if values.next().is_some() { "?" } else { value.to_str().unwrap_or("?") })
+        };
+        let named = |name| text(HeaderName::from_static(name));
         Asked {
             method: parts.method.as_str(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()),
@@ -76,14 +89,30 @@ impl<'a> Asked<'a> {
             // HTTP/2 has the host in the target.
             host: text(HOST).or_else(|| parts.uri.authority().map(|authority| authority.as_str())),
             origin: text(ORIGIN),
-            fetch_site: text(HeaderName::from_static("sec-fetch-site")),
+            fetch_site: named("sec-fetch-site"),
+            fetch_mode: named("sec-fetch-mode"),
+            fetch_dest: named("sec-fetch-dest"),
+            forwarded: ["forwarded", "x-forwarded-for", "x-real-ip"]
+                .iter()
+                .any(|name| parts.headers.contains_key(*name)),
+            request_id: named("x-request-id"),
             authorization: text(AUTHORIZATION),
             accept: text(ACCEPT),
             if_match: text(IF_MATCH),
-            last_event: text(HeaderName::from_static("last-event-id")),
+            last_event: named("last-event-id"),
             content_type: text(CONTENT_TYPE),
             body,
         }
+    }
+
+    /// Whether it surely comes from this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.peer.is_local() && !self.forwarded
+    }
+
+    /// Whether it wants to change something.
+    pub(crate) fn is_change(&self) -> bool {
+        !matches!(self.method, "GET" | "HEAD")
     }
 
     /// Without the query.

@@ -1,6 +1,7 @@
-//! `/history/{name}` and `/overrides`: what happened, and what is held now.
+//! `/history/{name}`, `/overrides` and `/audit`: what happened, what is held now, and who did what.
 
 use super::answer::Problem;
+use super::audit::{Audit, AuditEntry};
 use super::wall::Wall;
 use super::watch::{LogEvent, Override, Subject, Watch, overrides as held};
 use crate::{CircuitBreaker, Registry};
@@ -56,4 +57,24 @@ pub(super) fn of(
 pub(super) fn overrides(registry: &Registry) -> impl Serialize + use<> {
     let wall = Wall::read(registry.clock().now());
     Overrides { generated_at: wall.rfc3339(wall.now()), overrides: held(&registry.all(), &wall) }
+}
+
+#[derive(Serialize)]
+struct Trail {
+    generated_at: Option<String>,
+    head: String,
+    entries: Vec<AuditEntry>,
+}
+
+/// What operators did and tried, the newest first.
+pub(super) fn audit(
+    audit: &Audit,
+    registry: &Registry,
+    query: &str,
+) -> Result<impl Serialize + use<>, Problem> {
+    let query: Query =
+        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let wall = Wall::read(registry.clock().now());
+    let (head, entries) = audit.newest(query.limit.unwrap_or(USUAL));
+    Ok(Trail { generated_at: wall.rfc3339(wall.now()), head, entries })
 }

@@ -20,36 +20,51 @@
 //!
 //! Shapes, units and the meaning of every metric stand in `docs/admin.md`.
 
+mod access;
 mod answer;
 mod asked;
+pub mod audit;
 mod circuits;
 mod controls;
-mod guard;
+mod gate;
 mod history;
 mod left_closed;
 mod metrics;
+mod orders;
 mod pipelines;
 mod queue;
+mod routes;
 mod serve;
 mod wall;
 mod watch;
 
+pub use access::{Access, Scope, TokenFileError};
 pub use answer::Answer;
 pub use asked::{Asked, Peer};
 pub use controls::{ConfigShown, Controls, Level, Reloaded};
+pub use routes::Route;
 pub use serve::{Body, LONGEST_BODY, Service};
 
 use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry};
-use answer::{INDEX, Problem};
+use access::Caller;
+use access::limits::Limits;
+use answer::Problem;
+use audit::Audit;
 use fusebox_queue::QueueStore;
+use gate::{Admitted, Underway};
 use left_closed::LeftClosed;
 use metrics::Series;
 use percent_encoding::percent_decode_str;
+use routes::Place;
+use serde_json::json;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use watch::{Feed, Subject, Watch};
+
+/// All of the interface for machines.
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// Answers admin requests about the circuits of one registry. A cheap handle: clones answer alike.
 #[derive(Clone)]
@@ -63,6 +78,11 @@ pub struct Admin {
     watch: Watch,
     instance: Arc<str>,
     controls: Arc<dyn Controls>,
+    access: Access,
+    limits: Arc<Limits>,
+    audit: Audit,
+    /// One order at a time.
+    orders: Arc<Mutex<()>>,
 }
 
 impl fmt::Debug for Admin {
@@ -92,6 +112,10 @@ impl Admin {
             instance: format!("pid {}", std::process::id()).into(),
             watch,
             controls: Arc::new(controls::Nothing),
+            access: Access::default(),
+            limits: Arc::default(),
+            audit: Audit::in_memory(),
+            orders: Arc::default(),
         }
     }
 
@@ -112,6 +136,18 @@ impl Admin {
     #[must_use]
     pub fn with_controls(self, controls: Arc<dyn Controls>) -> Admin {
         Admin { controls, ..self }
+    }
+
+    /// Answers by these rules who may ask for what, instead of the default ones.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Admin {
+        Admin { access, ..self }
+    }
+
+    /// Writes down what operators do in this trail, instead of one that ends with the process.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Admin {
+        Admin { audit, ..self }
     }
 
     /// What this process is called where several are looked at. Default: its process id.
@@ -140,28 +176,57 @@ impl Admin {
         self.watch.look(&self.subject());
     }
 
-    /// As [`answer`](Self::answer), for requests that may change something, and only to those whom no foreign page has sent. What waits
-    /// for a store is waited for here.
+    /// Every path there is, and who may ask for it.
+    pub fn routes() -> &'static [Route] {
+        routes::ROUTES
+    }
+
+    /// As [`answer`](Self::answer), for requests of whoever reaches the server: they are let in by the rules of [`Access`], and may change
+    /// something. What waits for a store is waited for here.
     pub async fn respond(&self, asked: Asked<'_>) -> Answer {
-        if let Err(problem) = asked.check() {
-            return problem.answer();
-        }
-        let rest =
-            asked.path().strip_prefix("/queue").filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        match (rest, &self.queue) {
-            (Some(rest), Some(store)) => {
-                queue::answer(store, (asked.method, rest, asked.query()), asked.body).await
+        let mut underway = self.begin(asked);
+        let answered = match self.admit(&mut underway) {
+            Ok(admitted) => self.carry_out(&admitted, &mut underway).await,
+            Err(problem) => Err(problem),
+        };
+        self.finish(underway, answered)
+    }
+
+    async fn carry_out(
+        &self,
+        admitted: &Admitted<'_>,
+        underway: &mut Underway<'_>,
+    ) -> Result<Answer, Problem> {
+        let Admitted { caller, route, rest } = admitted;
+        let asked = &underway.asked;
+        match route.place {
+            place if place.is_of_queue() => {
+                let store = self.queue.as_ref().ok_or_else(Problem::no_queue)?;
+                queue::answer(self, store, (place, rest), asked, caller, &mut underway.draft).await
             }
-            (Some(_), None) => Problem::no_queue().answer(),
-            (None, _) => self.answer(asked.method, asked.target),
+            place if asked.is_change() => self.order(place, rest, (asked, caller), &mut underway.draft),
+            place => self.read(place, rest, asked.query(), caller),
         }
     }
 
-    /// The stream of events that is asked for.
-    pub(crate) fn follow(&self, asked: &Asked<'_>) -> Result<Feed, Answer> {
-        asked.check().map_err(|problem| problem.answer())?;
-        let feed = self.watch.feed(&self.subject(), &self.instance, asked.last_event);
-        feed.ok_or_else(|| Problem::too_many_readers().answer().with("retry-after", "5"))
+    /// The stream of events that is asked for, and the id of the request.
+    pub(crate) fn follow(&self, asked: Asked<'_>) -> Result<(Feed, String), Answer> {
+        let mut underway = self.begin(asked);
+        let feed = self.admit(&mut underway).and_then(|_| {
+            let feed = self.watch.feed(&self.subject(), &self.instance, asked.last_event);
+            feed.ok_or_else(Problem::too_many_readers)
+        });
+        match feed {
+            Ok(feed) => Ok((feed, underway.id)),
+            Err(problem) => Err(self.finish(underway, Err(problem))),
+        }
+    }
+
+    /// The answer to a request whose body is broken or too long.
+    pub(crate) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
+        let mut underway = self.begin(asked);
+        let answered = self.admit(&mut underway).and(Err(Problem::too_long(LONGEST_BODY)));
+        self.finish(underway, answered)
     }
 
     fn subject(&self) -> Subject {
@@ -177,42 +242,59 @@ impl Admin {
         self.ready.store(ready, Relaxed);
     }
 
-    /// The answer to a request: its method, and its path with or without a query, percent-encoded as it came.
+    /// The answer to a request that only reads, of somebody who may: its method, and its path with or without a query, percent-encoded as
+    /// it came. What a store of deferred calls is asked for, and the stream of events, are not answered here.
     ///
     /// The answer to `HEAD` is that to `GET`: the server leaves the body away and keeps its length, as HTTP servers do.
     pub fn answer(&self, method: &str, path: &str) -> Answer {
         if !matches!(method, "GET" | "HEAD") {
-            return Answer::method_not_allowed();
+            return Problem::only("GET, HEAD").answer();
         }
         let asked = Asked { method, target: path, ..Asked::default() };
         let path = asked.path();
-        match path {
-            "/" => Answer::text(200, INDEX),
-            "/healthz" => Answer::text(200, "ok\n"),
-            "/readyz" if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
-            "/readyz" => Answer::text(503, "not ready\n"),
-            "/metrics" => Answer::metrics(self.metrics()),
-            "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
-            "/overrides" => Answer::json(200, &history::overrides(&self.registry)),
-            "/config" => self.config(),
-            "/log-level" => self.log_level(),
-            "/pipelines" => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
-            _ => match path[1.min(path.len())..].split_once('/') {
-                Some(("circuits", name)) => self.of(name, |circuit| self.circuit(circuit)),
-                Some(("history", name)) => self.of(name, |circuit| self.history(circuit, asked.query())),
-                _ => Problem::no_such_path(path).answer(),
-            },
-        }
+        let answered = match routes::find(path) {
+            Some((route, _)) if route.read.is_none() => Err(Problem::only(route.allow())),
+            Some((route, rest)) => {
+                self.read(route.place, rest, asked.query(), &Caller::unnamed(Scope::Operate))
+            }
+            None => Err(Problem::no_such_path(path)),
+        };
+        answered.unwrap_or_else(Problem::answer)
     }
 
-    /// What `answer` says of the circuit with this percent-encoded name.
-    fn of(&self, encoded: &str, answer: impl FnOnce(&CircuitBreaker) -> Answer) -> Answer {
+    fn read(&self, place: Place, rest: &str, query: &str, caller: &Caller) -> Result<Answer, Problem> {
+        Ok(match place {
+            Place::Index => Answer::index(),
+            Place::Healthz => Answer::text(200, "ok\n"),
+            Place::Readyz if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
+            Place::Readyz => Answer::text(503, "not ready\n"),
+            Place::OpenApi => Answer::new(200, "application/json", OPENAPI),
+            Place::Metrics => Answer::metrics(self.metrics()),
+            Place::Circuits => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
+            Place::Circuit => self.circuit(&self.find(rest)?),
+            Place::History => {
+                Answer::json(200, &history::of(&self.watch, &self.subject(), &self.find(rest)?, query)?)
+            }
+            Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
+            Place::Pipelines => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
+            Place::Config => self.config()?,
+            Place::LogLevel => self.log_level()?,
+            Place::Audit => Answer::json(200, &history::audit(&self.audit, &self.registry, query)?),
+            Place::WhoAmI => Answer::json(200, &self.who(caller)),
+            Place::Events => return Err(Problem::not_here("it carries no streams")),
+            Place::Queues | Place::QueueItems | Place::QueueItem | Place::QueueAudit | Place::QueueOrders => {
+                return Err(Problem::no_queue());
+            }
+            Place::Override | Place::Reload | Place::Drain => return Err(Problem::only("POST")),
+        })
+    }
+
+    /// The circuit with this percent-encoded name.
+    fn find(&self, encoded: &str) -> Result<CircuitBreaker, Problem> {
+        let name = percent_decode_str(encoded);
         // What is no UTF-8 names no circuit: names are text.
-        let found = percent_decode_str(encoded).decode_utf8().ok().and_then(|name| self.registry.find(&name));
-        match found {
-            Some(circuit) => answer(&circuit),
-            None => Problem::no_such_circuit(&percent_decode_str(encoded).decode_utf8_lossy()).answer(),
-        }
+        let found = name.clone().decode_utf8().ok().and_then(|name| self.registry.find(&name));
+        found.ok_or_else(|| Problem::no_such_circuit(&name.decode_utf8_lossy()))
     }
 
     fn circuit(&self, circuit: &CircuitBreaker) -> Answer {
@@ -220,30 +302,28 @@ impl Admin {
         Answer::json(200, &told).with("etag", format!("\"{revision}\""))
     }
 
-    fn history(&self, circuit: &CircuitBreaker, query: &str) -> Answer {
-        match history::of(&self.watch, &self.subject(), circuit, query) {
-            Ok(told) => Answer::json(200, &told),
-            Err(problem) => problem.answer(),
-        }
-    }
-
-    fn config(&self) -> Answer {
-        let Some(ConfigShown { source, text }) = self.controls.config() else {
-            return Problem::not_found("this process has no configuration to show".into()).answer();
-        };
+    fn config(&self) -> Result<Answer, Problem> {
+        let none = || Problem::not_found("this process has no configuration to show");
+        let ConfigShown { source, text } = self.controls.config().ok_or_else(none)?;
         let wall = wall::Wall::read(self.registry.clock().now());
         let generated_at = wall.rfc3339(wall.now());
-        Answer::json(
-            200,
-            &serde_json::json!({ "generated_at": generated_at, "source": source, "text": text }),
-        )
+        Ok(Answer::json(200, &json!({ "generated_at": generated_at, "source": source, "text": text })))
     }
 
-    fn log_level(&self) -> Answer {
-        match self.controls.log_level() {
-            Some(level) => Answer::json(200, &serde_json::json!({ "level": level })),
-            None => Problem::not_here("its log has no level to change").answer(),
-        }
+    fn log_level(&self) -> Result<Answer, Problem> {
+        let level = self.controls.log_level();
+        let level = level.ok_or_else(|| Problem::not_here("its log has no level to change"))?;
+        Ok(Answer::json(200, &json!({ "level": level })))
+    }
+
+    fn who(&self, caller: &Caller) -> serde_json::Value {
+        json!({
+            "name": caller.name,
+            "scope": caller.scope.as_str(),
+            "authentication": if caller.name.is_some() { "token" } else { "none" },
+            "version": env!("CARGO_PKG_VERSION"),
+            "instance": &*self.instance,
+        })
     }
 
     fn circuits_from(&self) -> circuits::From<'_> {

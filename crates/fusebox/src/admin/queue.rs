@@ -1,10 +1,14 @@
 //! The queue of deferred calls, for operators: what waits, what is dead and why, and what is done about it.
 
-use crate::admin::answer::{Answer, Problem};
+use super::access::Caller;
+use super::answer::{Answer, Problem};
+use super::audit::Draft;
+use super::routes::Place;
+use super::{Admin, Asked, orders};
 use fusebox_queue::report::{AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport};
-use fusebox_queue::{ItemId, QueueStore, StoreError};
+use fusebox_queue::{ItemId, Order, QueueStore, StoreError};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Orders that were carried out, in a list.
@@ -27,74 +31,81 @@ struct Trail {
     audit: Vec<AuditReport>,
 }
 
-/// The answer for `rest`, what follows `/queue` in the path.
-pub(crate) async fn answer(
+/// The answer of the store.
+pub(super) async fn answer(
+    admin: &Admin,
     store: &Arc<dyn QueueStore>,
-    (method, rest, query): (&str, &str, &str),
-    body: &[u8],
-) -> Answer {
-    let reads = matches!(method, "GET" | "HEAD");
-    let answered = match rest {
-        "" if reads => QueueReport::all(&**store).await.map(|queues| Answer::json(200, &Queues { queues })),
-        "/items" if reads => match filter(query) {
-            Ok(filter) => items(store, &filter).await,
-            Err(why) => return Problem::bad_request(why).answer(),
+    (place, rest): (Place, &str),
+    asked: &Asked<'_>,
+    caller: &Caller,
+    draft: &mut Draft,
+) -> Result<Answer, Problem> {
+    match place {
+        Place::QueueItems => items(store, &filter(asked.query())?).await,
+        Place::QueueItem => match rest.parse() {
+            Ok(id) => one(store, ItemId(id)).await,
+            Err(_) => Err(Problem::no_such_path(asked.path())),
         },
-        "/audit" if reads => store.audit(TRAIL).await.map(|rows| {
-            Answer::json(200, &Trail { audit: rows.into_iter().map(AuditReport::from).collect() })
-        }),
-        "/orders" if method == "POST" => match ordered(body) {
-            Ok(order) => carry_out(store, order).await,
-            Err(why) => return Problem::bad_request(why).answer(),
-        },
-        "/orders" => return Answer::only("POST"),
-        _ => match rest.strip_prefix("/items/").map(str::parse) {
-            Some(Ok(id)) if reads => one(store, ItemId(id)).await,
-            None | Some(Err(_)) => return Problem::no_such_path(&format!("/queue{rest}")).answer(),
-            Some(Ok(_)) => return Answer::method_not_allowed(),
-        },
-    };
-    answered.unwrap_or_else(|error| failed(&error))
+        Place::QueueAudit => {
+            let rows = store.audit(TRAIL).await.map_err(failed)?;
+            let audit = rows.into_iter().map(AuditReport::from).collect();
+            Ok(Answer::json(200, &Trail { audit }))
+        }
+        Place::QueueOrders => carry_out(admin, store, ordered(asked.body, caller, draft)?, draft).await,
+        _ => {
+            let queues = QueueReport::all(&**store).await.map_err(failed)?;
+            Ok(Answer::json(200, &Queues { queues }))
+        }
+    }
 }
 
-async fn items(store: &Arc<dyn QueueStore>, asked: &FilterReport) -> Result<Answer, StoreError> {
-    let filter = match asked.check() {
-        Ok(filter) => filter,
-        Err(why) => return Ok(Problem::bad_request(why).answer()),
-    };
-    let views = store.list(filter, asked.page().min(LONGEST_PAGE)).await?;
+async fn items(store: &Arc<dyn QueueStore>, asked: &FilterReport) -> Result<Answer, Problem> {
+    let filter = asked.check().map_err(Problem::bad_request)?;
+    let views = store.list(filter, asked.page().min(LONGEST_PAGE)).await.map_err(failed)?;
     Ok(Answer::json(200, &Items { items: views.iter().map(ItemReport::from).collect() }))
 }
 
-async fn one(store: &Arc<dyn QueueStore>, id: ItemId) -> Result<Answer, StoreError> {
-    Ok(match store.show(id).await? {
-        Some(entry) => Answer::json(200, &ItemReport::from(&entry)),
-        None => Problem::no_such_item(id.0).answer(),
-    })
+async fn one(store: &Arc<dyn QueueStore>, id: ItemId) -> Result<Answer, Problem> {
+    let entry = store.show(id).await.map_err(failed)?;
+    entry.map(|entry| Answer::json(200, &ItemReport::from(&entry))).ok_or_else(|| Problem::no_such_item(id.0))
 }
 
-async fn carry_out(store: &Arc<dyn QueueStore>, asked: OrderReport) -> Result<Answer, StoreError> {
-    let order = match asked.check() {
-        Ok(order) => order,
-        Err(why) => return Ok(Problem::bad_request(why).answer()),
-    };
-    let items = store.operate(order).await?.into_iter().map(|id| id.0).collect();
+/// Tried dry first, so that the trail tells how many items it is about before anything is done to them.
+async fn carry_out(
+    admin: &Admin,
+    store: &Arc<dyn QueueStore>,
+    asked: OrderReport,
+    draft: &mut Draft,
+) -> Result<Answer, Problem> {
+    let order = asked.check().map_err(Problem::bad_request)?;
+    let foreseen = store.operate(Order { dry_run: true, ..order.clone() }).await.map_err(failed)?;
+    draft.after = Some(json!({ "items": foreseen.len() }));
+    admin.write_down(draft, asked.dry_run)?;
+    let items = if asked.dry_run { foreseen } else { store.operate(order).await.map_err(failed)? };
+    let items = items.into_iter().map(|id| id.0).collect();
     Ok(Answer::json(200, &Carried { items, dry_run: asked.dry_run }))
 }
 
-fn filter(query: &str) -> Result<FilterReport, String> {
-    read(serde_urlencoded::from_str(query))
+fn filter(query: &str) -> Result<FilterReport, Problem> {
+    serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
-fn ordered(body: &[u8]) -> Result<OrderReport, String> {
-    read(serde_json::from_slice(body))
+/// The order in this body; who it is need not be said where a token says it.
+fn ordered(body: &[u8], caller: &Caller, draft: &mut Draft) -> Result<OrderReport, Problem> {
+    let wrong = |error: serde_json::Error| Problem::bad_request(error.to_string());
+    let mut body: Value = serde_json::from_slice(body).map_err(wrong)?;
+    if let (Some(fields), Some(name)) = (body.as_object_mut(), &caller.name) {
+        fields.entry("actor").or_insert_with(|| name.as_str().into());
+    }
+    let order: OrderReport = serde_json::from_value(body).map_err(wrong)?;
+    let actor = orders::actor(Some(order.actor.clone()), caller.name.as_deref())?;
+    draft.action = format!("queue.{}", order.act.chars().take(40).collect::<String>());
+    draft.target = serde_json::to_string(&order.filter).ok();
+    (draft.actor, draft.reason) = (Some(actor.clone()), Some(order.reason.clone()));
+    Ok(OrderReport { actor, ..order })
 }
 
-fn read<T: DeserializeOwned>(read: Result<T, impl std::fmt::Display>) -> Result<T, String> {
-    read.map_err(|error| error.to_string())
-}
-
-fn failed(error: &StoreError) -> Answer {
+fn failed(error: StoreError) -> Problem {
     let status = if matches!(error, StoreError::Invalid { .. }) { 400 } else { 503 };
-    Problem::store(status, format!("failed to {error}")).answer()
+    Problem::store(status, format!("failed to {error}"))
 }

@@ -86,8 +86,8 @@ impl Admin {
         let (parts, body) = request.into_parts();
         let asked = Asked::of(&parts, &body, peer);
         if asked.path() == "/events" && asked.method == "GET" {
-            return match self.follow(&asked) {
-                Ok(feed) => events(feed),
+            return match self.follow(asked) {
+                Ok((feed, id)) => events(feed, &id),
                 Err(answer) => whole(answer, asked.method),
             };
         }
@@ -117,7 +117,7 @@ where
             let body = Limited::new(body, LONGEST_BODY).collect().await;
             Ok(match body {
                 Ok(body) => admin.handle(Request::from_parts(parts, body.to_bytes()), peer).await,
-                Err(_) => whole(Answer::too_long(LONGEST_BODY), parts.method.as_str()),
+                Err(_) => whole(admin.refuse_body(Asked::of(&parts, &[], peer)), parts.method.as_str()),
             })
         })
     }
@@ -145,10 +145,11 @@ fn whole(answer: Answer, method: &str) -> Response<Body> {
     response
 }
 
-fn events(feed: Feed) -> Response<Body> {
+fn events(feed: Feed, id: &str) -> Response<Body> {
     let mut response = Response::new(Body(Kind::Events(feed)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.extend(HeaderValue::try_from(id).map(|id| (HeaderName::from_static("x-request-id"), id)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     sealed(headers);
     response

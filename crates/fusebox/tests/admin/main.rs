@@ -1,11 +1,15 @@
 //! The admin interface, over its answers.
 #![recursion_limit = "256"]
 
+mod access;
+mod audit;
 mod circuits;
 mod hostile_names;
 mod metrics;
+mod overrides;
 mod paths;
 mod policies;
+mod process;
 mod promtool;
 mod queue;
 mod scene;

@@ -1,10 +1,10 @@
 //! The queue of deferred calls over the admin interface.
 
-use crate::scene::Scene;
-use fusebox::admin::{Admin, Answer, Asked};
+use crate::scene::{Scene, told};
+use fusebox::admin::{Access, Admin, Answer, Asked, Peer};
 use fusebox_queue::{Limits, Memory, NewItem, QueueStore};
 use futures::executor::block_on;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 fn admin() -> (Admin, Memory) {
@@ -15,13 +15,9 @@ fn admin() -> (Admin, Memory) {
 }
 
 fn ask(admin: &Admin, method: &str, target: &str, body: &str) -> Answer {
-    let json = Some("application/json");
-    let asked = Asked { method, target, body: body.as_bytes(), content_type: json, ..Asked::default() };
+    let (peer, json) = (Peer::Unix, Some("application/json"));
+    let asked = Asked { method, target, body: body.as_bytes(), content_type: json, peer, ..Asked::default() };
     block_on(admin.respond(asked))
-}
-
-fn told(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
 }
 
 #[test]
@@ -108,21 +104,44 @@ fn a_page_of_another_site_can_neither_read_nor_order() {
         target: "/queue/orders",
         body: order,
         host: Some("127.0.0.1:9900"),
+        peer: Peer::Unix,
         ..Asked::default()
     };
     let json = Some("application/json");
     for (refused, status) in [
         (Asked { content_type: json, origin: Some("http://evil.test"), ..asked }, 403),
         (Asked { content_type: json, host: Some("evil.test:9900"), ..asked }, 403),
-        (Asked { content_type: Some("text/plain"), ..asked }, 400),
+        (Asked { content_type: Some("text/plain"), ..asked }, 415),
         (Asked { method: "GET", target: "/queue/items", host: Some("evil.test"), ..asked }, 403),
     ] {
         assert_eq!(block_on(admin.respond(refused)).status, status, "{refused:?}");
     }
     let monitoring =
         Asked { method: "GET", target: "/metrics", host: Some("fusebox.monitoring.svc"), ..asked };
+    assert_eq!(block_on(admin.respond(monitoring)).status, 403);
+    let admin = admin.with_access(Access::default().host("fusebox.monitoring.svc"));
     assert_eq!(block_on(admin.respond(monitoring)).status, 200);
     assert_eq!(block_on(store.stats("payments")).expect("read").live(), 2);
+}
+
+#[test]
+fn an_order_is_in_the_trail_of_the_interface_with_what_it_is_about() {
+    let (admin, _) = admin();
+    let order = json!({ "act": "bury", "actor": "ann", "reason": "stolen", "filter": { "key": "a" } });
+    ask(&admin, "POST", "/queue/orders", &order.to_string());
+    ask(&admin, "POST", "/queue/orders", r#"{"act":"explode","actor":"eve"}"#);
+    let trail = told(&admin.answer("GET", "/audit"));
+    let line = |at: usize, field: &str| trail["entries"][at][field].clone();
+    assert_eq!(
+        ["action", "actor", "reason", "result"].map(|field| line(1, field)),
+        ["queue.bury", "ann", "stolen", "done"].map(serde_json::Value::from)
+    );
+    assert_eq!((line(1, "after"), line(1, "status")), (json!({ "items": 1 }), json!(200)));
+    assert!(line(1, "target").as_str().is_some_and(|target| target.contains("\"key\":\"a\"")));
+    assert_eq!(
+        (line(0, "action"), line(0, "result"), line(0, "status")),
+        (json!("queue.explode"), json!("refused"), json!(400))
+    );
 }
 
 #[test]

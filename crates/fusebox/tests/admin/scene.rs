@@ -1,6 +1,6 @@
 //! A registry in virtual time, and its admin.
 
-use fusebox::admin::{Admin, Answer};
+use fusebox::admin::{Admin, Answer, Asked, Peer};
 use fusebox::balancer::{Balancer, Spec};
 use fusebox::breaker::{Config, WaitInOpen, WaitStrategy};
 use fusebox::bulkhead::Bulkhead;
@@ -89,6 +89,25 @@ impl Scene {
         assert_eq!(values.len(), 1, "samples of {series} in\n{body}");
         values[0].parse().expect("a number")
     }
+}
+
+/// An order over the Unix socket.
+pub(crate) fn post<'a>(target: &'a str, body: &'a str) -> Asked<'a> {
+    let (peer, content_type) = (Peer::Unix, Some("application/json"));
+    Asked { method: "POST", target, body: body.as_bytes(), content_type, peer, ..Asked::default() }
+}
+
+pub(crate) fn ask(admin: &Admin, asked: Asked<'_>) -> Answer {
+    futures::executor::block_on(admin.respond(asked))
+}
+
+pub(crate) fn told(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
+}
+
+/// The value of a header.
+pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.iter().find(|(header, _)| *header == name).map(|(_, value)| &**value)
 }
 
 /// Ten calls that end in `status 503`.
