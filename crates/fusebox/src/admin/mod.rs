@@ -37,6 +37,7 @@ pub use answer::Answer;
 pub use asked::{Asked, Peer};
 pub use serve::{Body, LONGEST_BODY, Service};
 
+use crate::pipeline::Pipeline;
 use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry};
 use answer::{INDEX, Problem};
@@ -96,6 +97,14 @@ impl Admin {
     #[must_use]
     pub fn with(self, subjects: Subjects) -> Admin {
         Admin { subjects: Arc::new(subjects), ..self }
+    }
+
+    /// Also tells of every policy in this pipeline, which belongs to `service`.
+    #[must_use]
+    pub fn pipeline(self, service: impl Into<String>, pipeline: &Pipeline) -> Admin {
+        let mut subjects = Subjects::clone(&self.subjects);
+        subjects.pipelines.push((service.into(), Arc::new(pipeline.clone())));
+        self.with(subjects)
     }
 
     /// Also answers about this store of deferred calls, and does to it what operators order.
@@ -183,6 +192,8 @@ impl Admin {
             "/readyz" => Answer::text(503, "not ready\n"),
             "/metrics" => Answer::metrics(self.metrics()),
             "/circuits" => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
+            // A stream: whoever asks for it by `GET` gets one from `handle`.
+            "/events" => Answer::only("GET"),
             "/overrides" => Answer::json(200, &history::overrides(&self.registry)),
             "/pipelines" => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
             _ => match path[1.min(path.len())..].split_once('/') {
