@@ -45,6 +45,7 @@ pub use controls::{ConfigShown, Controls, Level, Reloaded};
 pub use routes::Route;
 pub use serve::{Body, LONGEST_BODY, Service};
 
+use crate::pipeline::Pipeline;
 use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry};
 use access::Caller;
@@ -124,6 +125,14 @@ impl Admin {
     #[must_use]
     pub fn with(self, subjects: Subjects) -> Admin {
         Admin { subjects: Arc::new(subjects), ..self }
+    }
+
+    /// Also tells of every policy in this pipeline, which belongs to `service`.
+    #[must_use]
+    pub fn pipeline(self, service: impl Into<String>, pipeline: &Pipeline) -> Admin {
+        let mut subjects = Subjects::clone(&self.subjects);
+        subjects.pipelines.push((service.into(), Arc::new(pipeline.clone())));
+        self.with(subjects)
     }
 
     /// Also answers about this store of deferred calls, and does to it what operators order.
@@ -281,7 +290,8 @@ impl Admin {
             Place::LogLevel => self.log_level()?,
             Place::Audit => Answer::json(200, &history::audit(&self.audit, &self.registry, query)?),
             Place::WhoAmI => Answer::json(200, &self.who(caller)),
-            Place::Events => return Err(Problem::not_here("it carries no streams")),
+            // A stream: whoever asks for it by `GET` gets one from `handle`.
+            Place::Events => return Err(Problem::only("GET")),
             Place::Queues | Place::QueueItems | Place::QueueItem | Place::QueueAudit | Place::QueueOrders => {
                 return Err(Problem::no_queue());
             }

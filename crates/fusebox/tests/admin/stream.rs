@@ -103,10 +103,10 @@ fn a_stream_begins_with_how_it_stands_and_goes_on_with_what_changes() {
         "what has not changed is not told"
     );
     assert_eq!(rows[0]["last"], json!({ "ok": 0, "failed": 10, "rejected": 3 }));
-    assert_eq!((&rows[0]["rejected_per_second"], &rows[0]["retry_after_ms"]), (&json!(1.5), &json!(29_000)));
+    assert_eq!((&rows[0]["rejected_per_second"], &rows[0]["retry_after_ms"]), (&json!(3.0), &json!(29_000)));
     assert_eq!(rows[0]["marks"][0]["to"], "open");
     let text = update["summary"]["text"].as_str().expect("text");
-    assert!(text.starts_with("1 of 2 circuits OPEN; 2 calls/s rejected; since "), "{text}");
+    assert!(text.starts_with("1 of 2 circuits OPEN; 3 calls/s rejected; since "), "{text}");
 }
 
 #[test]

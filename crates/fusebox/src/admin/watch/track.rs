@@ -47,7 +47,8 @@ impl Counts {
 pub(super) struct Track {
     last: Counts,
     looked: Time,
-    /// The newest last, each with the nanoseconds it took: looks may come late.
+    /// The newest last, each with the nanoseconds it took: looks may come late. It begins with one that brought something, so that a
+    /// circuit that rests takes no room.
     seconds: VecDeque<(Counts, u64)>,
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct Rates {
 
 impl Track {
     pub(super) fn new(totals: &Totals, now: Time) -> Track {
-        Track { last: Counts::of(totals), looked: now, seconds: VecDeque::with_capacity(SECONDS) }
+        Track { last: Counts::of(totals), looked: now, seconds: VecDeque::new() }
     }
 
     /// Another second is over; of a track that has just begun, none is.
@@ -74,6 +75,12 @@ impl Track {
             self.seconds.pop_front();
         }
         self.seconds.push_back((counts.since(self.last), took));
+        while self.seconds.front().is_some_and(|(counts, _)| *counts == Counts::default()) {
+            self.seconds.pop_front();
+        }
+        if self.seconds.is_empty() {
+            self.seconds = VecDeque::new();
+        }
         (self.last, self.looked) = (counts, now);
     }
 
@@ -84,7 +91,7 @@ impl Track {
 
     /// Whether nothing came in the time that is remembered.
     pub(super) fn is_quiet(&self) -> bool {
-        self.seconds.iter().all(|(counts, _)| *counts == Counts::default())
+        self.seconds.is_empty()
     }
 
     pub(super) fn rates(&self) -> Rates {
@@ -148,7 +155,10 @@ mod tests {
         for second in 4..=200 {
             track.tick(&totals(3, 0, 0), Time::from_secs(second));
         }
+        assert!(track.is_quiet() && track.spark().is_empty() && track.seconds.capacity() == 0);
+        for second in 201..=400 {
+            track.tick(&totals(second, 0, 0), Time::from_secs(second));
+        }
         assert_eq!(track.spark().len(), 60);
-        assert!(track.is_quiet());
     }
 }
