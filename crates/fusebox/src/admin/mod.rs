@@ -27,6 +27,7 @@ mod guard;
 mod history;
 mod left_closed;
 mod metrics;
+mod page;
 mod pipelines;
 mod queue;
 mod serve;

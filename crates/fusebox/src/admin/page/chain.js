@@ -21,8 +21,7 @@ export function renderChain({ service, at, told }) {
 function stageBox(stage, key, service, told, seen) {
   const { does, facts } = readStage(stage, service, told);
   return h("li", { class: "stage", "data-stage": stage.name, "data-bad": facts.some((fact) => fact.bad && moves(fact, key, seen)) ? "true" : null },
-    h("h4", null, stage.name.replace("RateLimiter", "Rate limiter")),
-    does && h("p", { class: "small" }, does),
+    h("div", null, h("h4", null, stage.name.replace("RateLimiter", "Rate limiter")), does && h("p", { class: "small" }, does)),
     h("dl", null, facts.map((fact) => h("div", { class: fact.bad ? "bad" : null }, h("dt", null, fact.label), h("dd", null, shown(fact, key, seen))))),
     stage.advice && h("p", { class: "advice" }, stage.advice));
 }
@@ -44,5 +43,5 @@ function moves(fact, key, seen) {
 function shown(fact, key, seen) {
   if (fact.total === undefined) return fact.text;
   const each = perSecond(fact, key, seen);
-  return [h("b", null, each === null ? count(fact.total) : `${rate(each)}/s`), each === null ? "" : ` ${count(fact.total)} in all`];
+  return [h("b", null, each === null ? count(fact.total) : `${rate(each)}/s`), each === null ? "" : h("span", { class: "small" }, ` ${count(fact.total)} in all`)];
 }

@@ -55,7 +55,7 @@ export class Panel {
         h("button", { type: "button", class: "quiet close", "aria-label": "Close (Esc)", title: "Close (Esc)", onclick: () => this.close() }, "✕")),
       this.state,
       h("div", { class: "doings", role: "group", "aria-label": "Actions" }, this.buttons),
-      this.#sections.map((section) => section.element));
+      ...this.#sections.map((section) => section.element));
     setAttribute(this.element, "aria-label", `Circuit ${name}`);
   }
 

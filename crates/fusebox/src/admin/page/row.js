@@ -20,7 +20,7 @@ export class Row {
     this.word = h("b", { class: "word" });
     this.note = h("span", { class: "tags" });
     this.since = h("span", { class: "since" });
-    this.failing = h("span", { class: "since failing" });
+    this.failing = h("span", { class: "failing small" });
     this.retryWhat = h("span", { class: "small" });
     this.retry = h("b");
     this.retryAt = h("span", { class: "small" });
@@ -32,8 +32,8 @@ export class Row {
     this.spark = new Spark();
     this.element = h("li", { class: "row" },
       this.figure,
-      h("div", { class: "cell title" }, this.link, this.note),
-      h("div", { class: "cell state" }, this.word, " ", this.since, " ", this.failing),
+      h("div", { class: "cell title" }, this.link, this.failing, this.note),
+      h("div", { class: "cell state" }, this.word, " ", this.since),
       h("div", { class: "cell retry" }, this.retryWhat, " ", this.retry, " ", this.retryAt),
       h("div", { class: "cell rejected" }, this.rejected, spoken(" calls per second rejected, "), " ", this.calls),
       h("div", { class: "cell failures" }, this.failures.element),

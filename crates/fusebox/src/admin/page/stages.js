@@ -31,7 +31,7 @@ const STAGES = {
   Balancer: (policy) => {
     const fit = policy.endpoints.filter((one) => one.healthy && one.ejected_until === null).length;
     return [`picks an endpoint, ${String(policy.strategy).replaceAll("_", " ")}`, [
-      now("endpoints fit", `${fit} of ${policy.endpoints.length}`, fit < policy.endpoints.length),
+      now("endpoints fit", `${fit} of ${count(policy.endpoints.length)}`, fit < policy.endpoints.length),
       total("picked", sum(policy.endpoints.map((one) => one.picked))), total("none was fit", policy.refused, true)]];
   },
   Throttle: (policy) => ["turns a share away while the dependency refuses", [
