@@ -39,8 +39,11 @@ export class Board {
   changed(names) {
     const { rows } = this.store;
     for (const name of this.#rows.keys()) if (!rows.has(name)) this.#forget(name);
-    for (const name of rows.keys()) if (!this.#rows.has(name)) this.#make(name);
-    for (const name of names ?? rows.keys()) this.#stale.add(name);
+    for (const row of rows.values()) if (!this.#rows.has(row.name)) this.#make(row);
+    for (const name of names ?? rows.keys()) {
+      this.#stale.add(name);
+      if (rows.has(name)) this.#rows.get(name).stand(rows.get(name));
+    }
     this.#arrange();
     this.paint(performance.now());
   }
@@ -94,10 +97,9 @@ export class Board {
     return Math.max(urgency(row), this.#isNear(row) ? 1 : 0);
   }
 
-  #make(name) {
-    const row = new Row(name);
-    row.element.dataset.name = name;
-    this.#rows.set(name, row);
+  #make(told) {
+    const row = new Row(told);
+    this.#rows.set(told.name, row);
     this.sight.observe(row.element);
   }
 

@@ -10,14 +10,22 @@ import { Spark } from "./spark.js";
 
 export class Row {
   #drawn = null;
+  #isWhole = false;
 
-  constructor(name) {
-    this.name = name;
-    this.prefix = h("span", { class: "prefix" });
-    this.tail = h("span", { class: "tail" });
-    this.link = h("a", { class: "name", href: circuitHash(name), tabindex: "-1" }, this.prefix, this.tail);
+  // Only what finds the row, by name and state; the rest is made when it first comes into sight.
+  constructor({ name, service }) {
+    const prefix = name.startsWith(`${service}/`) ? `${service}/` : "";
+    this.link = h("a", { class: "name", href: circuitHash(name), tabindex: "-1" },
+      h("span", { class: "prefix" }, prefix), h("span", { class: "tail" }, name.slice(prefix.length)));
     this.figure = h("span", { class: "figure" });
     this.word = h("b", { class: "word" });
+    this.title = h("div", { class: "cell title" }, this.link);
+    this.state = h("div", { class: "cell state" }, this.word);
+    this.element = h("li", { class: "row", "data-name": name }, this.figure, this.title, this.state);
+  }
+
+  #complete() {
+    this.#isWhole = true;
     this.note = h("span", { class: "tags" });
     this.since = h("span", { class: "since" });
     this.failing = h("span", { class: "failing small" });
@@ -30,10 +38,9 @@ export class Row {
     this.failures = new Meter("failures");
     this.slow = new Meter("slow calls");
     this.spark = new Spark();
-    this.element = h("li", { class: "row" },
-      this.figure,
-      h("div", { class: "cell title" }, this.link, this.failing, this.note),
-      h("div", { class: "cell state" }, this.word, " ", this.since),
+    this.title.append(this.failing, this.note);
+    this.state.append(" ", this.since);
+    this.element.append(
       h("div", { class: "cell retry" }, this.retryWhat, " ", this.retry, " ", this.retryAt),
       h("div", { class: "cell rejected" }, this.rejected, spoken(" calls per second rejected, "), " ", this.calls),
       h("div", { class: "cell failures" }, this.failures.element),
@@ -42,16 +49,22 @@ export class Row {
       this.reason);
   }
 
-  // Everything that a new frame may have changed.
-  paint(row, now) {
-    this.row = row;
+  // Its state, in sight or not: a row's height follows it.
+  stand(row) {
+    const drawn = `${row.state} ${row.hold !== null}`;
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
     setAttribute(this.element, "data-state", row.state);
     setAttribute(this.element, "data-held", row.hold ? "true" : null);
-    this.#title(row);
-    const drawn = `${row.state} ${row.hold !== null}`;
-    if (drawn !== this.#drawn) this.figure.replaceChildren(shape(row.state, row.hold !== null));
-    this.#drawn = drawn;
+    this.figure.replaceChildren(shape(row.state, row.hold !== null));
     setText(this.word, stateWord(row));
+  }
+
+  // Everything that a new frame may have changed.
+  paint(row, now) {
+    if (!this.#isWhole) this.#complete();
+    this.row = row;
+    this.stand(row);
     setText(this.note, tags(row).join(" · "));
     setText(this.rejected, rate(row.rejected_per_second));
     setAttribute(this.rejected, "class", row.rejected_per_second > 0 ? "bad" : "none");
@@ -74,12 +87,6 @@ export class Row {
     setText(this.retryWhat, what);
     setText(this.retry, left);
     setText(this.retryAt, at);
-  }
-
-  #title(row) {
-    const prefix = row.name.startsWith(`${row.service}/`) ? `${row.service}/` : "";
-    setText(this.prefix, prefix);
-    setText(this.tail, row.name.slice(prefix.length));
   }
 }
 
