@@ -10,8 +10,8 @@ use crate::journal::{Journal, Sink};
 use crate::kept::Larder;
 use crate::routes::Routes;
 use crate::worker::{self, Shared};
+use fusebox::admin::Admin;
 use fusebox::{Clock, Registry};
-use fusebox_admin::Admin;
 use fusebox_core::{Rng, SharedRng};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -175,6 +175,7 @@ impl Proxy {
             proxy.workers.push(spawn("fusebox-queue-replay", move || deferred::run(keeping))?);
         }
         if let Some(listener) = admin {
+            operators.start();
             let operators = operators.clone();
             proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, listener, admin_stop))?);
         }

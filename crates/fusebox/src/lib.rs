@@ -44,6 +44,7 @@
 //! * `queue`: calls that are [kept and made later](queue); `queue-postgres` and `queue-nats` for stores that processes share.
 //! * `redis`, `cache-file`: levels behind those, which several processes share, or which outlive the process.
 //! * `second-level`: what the two have in common, for a level of your own.
+//! * `admin`: the [admin interface](admin): circuits, metrics, health, for any HTTP server.
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
 //! * `reqwest`: a middleware for the crate `reqwest-middleware`.
@@ -54,6 +55,8 @@
 #[doc(hidden)]
 #[path = "protect.rs"]
 pub mod __private;
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "cache")]
 pub mod cache;
 mod circuit;

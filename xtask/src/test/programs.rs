@@ -16,7 +16,7 @@ const PROGRAMS: &[Program] = &[
     Program {
         name: "promtool",
         debian: "prometheus",
-        wanted_by: &["fusebox-admin", "fusebox-proxy", "fusebox-cli"],
+        wanted_by: &["fusebox", "fusebox-proxy", "fusebox-cli"],
     },
     Program { name: "prometheus", debian: "prometheus", wanted_by: &["fusebox-cli"] },
     Program { name: "redis-server", debian: "redis-server", wanted_by: &["fusebox", "fusebox-proxy"] },

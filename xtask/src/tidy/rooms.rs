@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("crates/fusebox-queue/src/clock.rs", "the clock of a store"),
     ("crates/fusebox-testbed/src/patience.rs", "tests wait for the servers that they start"),
     ("crates/fusebox-queue/src/worker/timer.rs", "a worker waits"),
-    ("crates/fusebox-admin/src/wall.rs", "dates for operators"),
+    ("crates/fusebox/src/admin/wall.rs", "dates for operators"),
     ("crates/fusebox-proxy/src/alarm.rs", "the proxy's timers"),
     ("crates/fusebox-proxy/src/wall.rs", "dates for callers"),
     ("crates/fusebox-cli/src/demo/clock.rs", "the demo's schedule runs in real time"),

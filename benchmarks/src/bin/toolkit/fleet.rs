@@ -1,7 +1,7 @@
 //! Ten thousand circuits at once: how long operators' questions take.
 
 use fusebox::{Clock, Registry, Rng};
-use fusebox_admin::Admin;
+use fusebox::admin::Admin;
 use fusebox_benchmarks::stats::Spread;
 use std::time::Instant;
 

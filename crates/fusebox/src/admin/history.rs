@@ -1,0 +1,80 @@
+//! `/history/{name}`, `/overrides` and `/audit`: what happened, what is held now, and who did what.
+
+use super::answer::Problem;
+use super::audit::{Audit, AuditEntry};
+use super::wall::Wall;
+use super::watch::{LogEvent, Override, Subject, Watch, overrides as held};
+use crate::{CircuitBreaker, Registry};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Events told when nothing else is said.
+const USUAL: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct History {
+    generated_at: Option<String>,
+    name: String,
+    events: Vec<Arc<LogEvent>>,
+    lost: u64,
+    /// Events of all circuits that the file of histories lacks.
+    unwritten: u64,
+}
+
+#[derive(Serialize)]
+struct Overrides {
+    generated_at: Option<String>,
+    overrides: Vec<Override>,
+}
+
+/// What happened to `circuit`, the newest first.
+pub(super) fn of(
+    watch: &Watch,
+    subject: &Subject,
+    circuit: &CircuitBreaker,
+    query: &str,
+) -> Result<impl Serialize + use<>, Problem> {
+    let query: Query =
+        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let wall = Wall::read(subject.registry.clock().now());
+    let (events, lost) = watch.story(subject, circuit.name(), query.limit.unwrap_or(USUAL));
+    Ok(History {
+        generated_at: wall.rfc3339(wall.now()),
+        name: circuit.name().to_string(),
+        events,
+        lost,
+        unwritten: watch.unwritten(),
+    })
+}
+
+/// What operators hold.
+pub(super) fn overrides(registry: &Registry) -> impl Serialize + use<> {
+    let wall = Wall::read(registry.clock().now());
+    Overrides { generated_at: wall.rfc3339(wall.now()), overrides: held(&registry.all(), &wall) }
+}
+
+#[derive(Serialize)]
+struct Trail {
+    generated_at: Option<String>,
+    head: String,
+    entries: Vec<AuditEntry>,
+}
+
+/// What operators did and tried, the newest first.
+pub(super) fn audit(
+    audit: &Audit,
+    registry: &Registry,
+    query: &str,
+) -> Result<impl Serialize + use<>, Problem> {
+    let query: Query =
+        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let wall = Wall::read(registry.clock().now());
+    let (head, entries) = audit.newest(query.limit.unwrap_or(USUAL));
+    Ok(Trail { generated_at: wall.rfc3339(wall.now()), head, entries })
+}
