@@ -83,7 +83,8 @@ Examples:
 
 const ALERTS: &str = "\
 Rules are written for what the configuration has: without a queue there are
-none about deferred calls. docs/alerts.md says what to do about each.
+none about deferred calls; without a configuration, all of them.
+docs/alerts.md says what to do about each.
 
 Examples:
   fusebox export alerts

@@ -47,7 +47,7 @@ pub(crate) fn rules(plan: &Plan, anything: bool, runbooks: &str) -> String {
         _ => Circuits::of(plan).iter().map(circuits::group).collect(),
     };
     groups.extend(circuits::retries(plan, anything));
-    groups.extend(queue::group(plan));
+    groups.extend(queue::group(plan, anything));
     groups.push(fusebox::group());
     let groups = groups.iter().map(|group| group.yaml(runbooks));
     format!("{HEADER}{}", map([("groups", list(groups))]).document())

@@ -1,6 +1,7 @@
 //! Alerts on deferred calls, where there is a queue.
 
 use super::{Alert, Group, minutes, prom};
+use fusebox::queue::Limits;
 use fusebox_core::Priority;
 use fusebox_core::explain::span;
 use fusebox_proxy::config::{Defer, Plan, Policies, PriorityRule};
@@ -12,17 +13,21 @@ const DEEP: u64 = 1_000;
 /// A wait longer than this, or than half of what a call has.
 const OLD: Duration = Duration::from_secs(2 * 3_600);
 
-/// The rules on the queue of `plan`.
-pub(super) fn group(plan: &Plan) -> Option<Group> {
-    let queue = plan.queue.as_ref()?;
+/// The rules on the queue of `plan`, or on whichever there may be.
+pub(super) fn group(plan: &Plan, anything: bool) -> Option<Group> {
+    let (limits, place) = match &plan.queue {
+        Some(queue) => (queue.limits, queue.place.to_string()),
+        None if anything => (Limits::default(), "the queue".into()),
+        None => return None,
+    };
     let policies = plan.services.iter().flat_map(|service| &service.routes).map(|route| &route.policies);
     let deferring = policies.filter_map(|policies| Some((policies.fallback.as_ref()?.defers()?, policies)));
     let (defers, policies): (Vec<&Defer>, Vec<&Policies>) = deferring.unzip();
     let rule = policies.iter().find_map(|policies| policies.priority.as_ref());
     let expires = defers.iter().map(|defer| defer.expires_in).min();
-    let (most, bytes) = (queue.limits.max_items, queue.limits.max_bytes);
+    let (most, bytes) = (limits.max_items, limits.max_bytes);
     let mut alerts = vec![deep(most, rule), old(expires), fills_up(most, bytes), dead(&defers), paused()];
-    alerts.push(store_fails(&queue.place.to_string()));
+    alerts.push(store_fails(&place));
     Some(Group { name: "fusebox-deferred-queue".into(), circuits: None, alerts })
 }
 
