@@ -43,9 +43,10 @@ function show() {
   for (const name of Object.keys(views)) byId(name).hidden = name !== route.view;
   for (const link of document.querySelectorAll("nav a")) setAttribute(link, "aria-current", link.dataset.view === route.view ? "page" : null);
   panel.open(route.circuit);
+  board.point(route.circuit);
   if (before?.view !== route.view) views[route.view].open?.();
   // Back from a circuit: the focus returns to its row.
-  if (before?.circuit && !route.circuit && route.view === "board") board.link(before.circuit)?.focus({ preventScroll: true });
+  if (before?.circuit && !route.circuit && route.view === "board") board.goTo(before.circuit);
 }
 
 function tick() {

@@ -3,7 +3,7 @@
 // Moments that count on are kept on this page's own steady clock, reckoned from "so many seconds ago": they are right even
 // where this machine's wall clock and the server's differ.
 
-import { Series, countFrame } from "./series.js";
+import { Series, countSecond } from "./series.js";
 
 const LOG = 2000;
 
@@ -52,7 +52,7 @@ export class Store extends EventTarget {
   }
 
   #update(data, now) {
-    countFrame(now);
+    if (data.tick) countSecond(now);
     for (const wire of data.circuits) this.rows.set(wire.name, this.#row(wire, now));
     for (const name of data.gone) this.rows.delete(name);
     this.#general(data, now);
