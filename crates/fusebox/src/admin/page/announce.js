@@ -38,7 +38,7 @@ export function sentenceOf(event) {
     case "held":
       return `${event.circuit} is ${words(event.mode)} by ${event.actor}: ${event.reason}`;
     case "released":
-      return `${event.circuit} is released${event.actor ? ` by ${event.actor}` : ""}`;
+      return `${event.circuit} is released`;
     default:
       return `${event.circuit}: ${words(event.kind)}`;
   }

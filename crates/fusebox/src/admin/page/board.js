@@ -3,7 +3,7 @@
 // Only rows in sight are painted. Order follows states, not rates: a row moves when something has happened to it, and none
 // slips away from under a finger because a number has changed.
 
-import { arrange, byId, h, setText } from "./dom.js";
+import { arrange, byId, h, setAttribute, setText } from "./dom.js";
 import { count, plural, rate } from "./format.js";
 import { Row } from "./row.js";
 
@@ -18,6 +18,7 @@ export class Board {
   #weights = new Map();
   #near = new Set();
   #order = "";
+  #pointed = null;
   #words = [];
 
   constructor(store) {
@@ -69,8 +70,16 @@ export class Board {
     return [...this.groups.querySelectorAll(".row .name")];
   }
 
-  link(name) {
-    return this.#rows.get(name)?.link ?? null;
+  // Which row the panel shows.
+  point(name) {
+    this.#pointed = name;
+    for (const [own, row] of this.#rows) setAttribute(row.link, "aria-current", own === name ? "true" : null);
+  }
+
+  goTo(name) {
+    const row = this.#rows.get(name);
+    row?.link.focus({ preventScroll: true });
+    row?.element.scrollIntoView({ block: "nearest" });
   }
 
   clearFilter() {
@@ -78,11 +87,11 @@ export class Board {
     this.#filtered();
   }
 
-  // The severity that a row is placed by follows the real one only when that has doubled or halved: noise does not reorder.
-  #weigh({ name, severity }) {
+  // The rejections that a row is placed by follow the real ones only when these have doubled or halved: noise does not reorder.
+  #weigh({ name, rejected_per_second }) {
     const placed = this.#weights.get(name);
-    const moved = placed === undefined || severity > placed * 2 || severity < placed / 2;
-    if (moved) this.#weights.set(name, severity);
+    const moved = placed === undefined || rejected_per_second > placed * 2 || rejected_per_second < placed / 2;
+    if (moved) this.#weights.set(name, rejected_per_second);
   }
 
   // Whether a closed circuit is about to open: it counts as near from 60 % of a threshold on, until it is under 40 %.
@@ -99,6 +108,7 @@ export class Board {
 
   #make(told) {
     const row = new Row(told);
+    if (told.name === this.#pointed) setAttribute(row.link, "aria-current", "true");
     this.#rows.set(told.name, row);
     this.sight.observe(row.element);
   }
@@ -152,7 +162,7 @@ export class Board {
     const group = this.#groups.get(key) ?? this.#makeGroup(key);
     const calls = rows.reduce((sum, row) => sum + row.calls_per_second, 0);
     setText(group.title, title);
-    setText(group.facts, key === "worst" ? "" : `${count(rows.length)} closed, ${rate(calls)} calls/s`);
+    setText(group.facts, key === "worst" ? "" : `${key === "single" ? plural(rows.length, "circuit") : `${count(rows.length)} closed`}, ${rate(calls)} calls/s`);
     group.head.hidden = title === "";
   }
 
@@ -190,6 +200,8 @@ function grouped(rows) {
   const urgent = rows.filter((row) => row.urgency > 0);
   const worse = (a, b) => b.urgency - a.urgency || b.weight - a.weight || byName(a, b);
   const groups = urgent.length > 0 ? [{ key: "worst", title: "", rows: urgent.sort(worse) }] : [];
+  const sizes = new Map();
+  for (const row of rows) sizes.set(placeOf(row), (sizes.get(placeOf(row)) ?? 0) + 1);
   const services = new Map();
   for (const row of rows.filter((row) => row.urgency === 0)) {
     const members = services.get(placeOf(row));
@@ -198,7 +210,7 @@ function grouped(rows) {
   }
   const [single, several] = [[], []];
   for (const [place, members] of services) {
-    if (members.length === 1) single.push(...members);
+    if (sizes.get(place) === 1) single.push(...members);
     else several.push({ key: `service ${place}`, title: place, rows: members.sort(byName) });
   }
   several.sort((a, b) => (a.title < b.title ? -1 : 1));
@@ -212,7 +224,8 @@ function nearness(row) {
   const part = (value, limit) => (limit ? value / limit : 0);
   const enough = row.window_calls >= row.minimum_calls;
   const rates = enough ? [part(row.failure_rate, row.failure_threshold), part(row.slow_rate, row.slow_threshold)] : [];
-  return Math.max(0, part(row.consecutive_failures, row.consecutive_threshold), ...rates);
+  const hanging = row.hung > 0 ? 0.6 : 0;
+  return Math.max(hanging, part(row.consecutive_failures, row.consecutive_threshold), ...rates);
 }
 
 function placeOf(row) {

@@ -11,7 +11,7 @@ export function renderCause(circuit) {
   const { reason, hold, last_trip: trip, totals } = circuit;
   return [
     h("p", { class: "cause" }, reason ?? (trip ? "Closed. The last trip was:" : "Closed; it has not tripped since it was made.")),
-    hold && h("p", null, `Held by ${hold.actor} until ${clock(hold.expires_at)}: ${hold.reason}`),
+    hold && h("p", null, `Until ${clock(hold.expires_at)}, or until it is released.`),
     trip && reason !== trip.text && h("p", null, trip.text),
     trip && facts([
       ["opened", `${clock(trip.at)}, ${span(trip.seconds_ago)} ago`],

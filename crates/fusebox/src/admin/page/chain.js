@@ -22,7 +22,7 @@ function stageBox(stage, key, service, told, seen) {
   const { does, facts } = readStage(stage, service, told);
   return h("li", { class: "stage", "data-stage": stage.name, "data-bad": facts.some((fact) => fact.bad && moves(fact, key, seen)) ? "true" : null },
     h("div", null, h("h4", null, stage.name.replace("RateLimiter", "Rate limiter")), does && h("p", { class: "small" }, does)),
-    h("dl", null, facts.map((fact) => h("div", { class: fact.bad ? "bad" : null }, h("dt", null, fact.label), h("dd", null, shown(fact, key, seen))))),
+    h("dl", null, facts.map((fact) => h("div", { class: fact.bad && moves(fact, key, seen) ? "bad" : null }, h("dt", null, fact.label), h("dd", null, shown(fact, key, seen))))),
     stage.advice && h("p", { class: "advice" }, stage.advice));
 }
 

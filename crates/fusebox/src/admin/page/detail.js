@@ -41,6 +41,8 @@ export class Panel {
     this.#build(name);
     this.element.scrollTop = 0;
     this.element.focus({ preventScroll: true });
+    // Where it stands in the board's place, it begins at the top.
+    if (getComputedStyle(byId("board")).display === "none") scrollTo(0, 0);
     this.tick(performance.now());
   }
 

@@ -2,9 +2,9 @@
 
 import { h } from "./dom.js";
 
-export function openDialog(title, content) {
+export function openDialog(title, content, { closes = true } = {}) {
   const dialog = h("dialog", { "aria-label": title },
-    h("header", null, h("h2", null, title), h("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: () => dialog.close() }, "✕")),
+    h("header", null, h("h2", null, title), closes && h("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: () => dialog.close() }, "✕")),
     content);
   const from = document.activeElement;
   dialog.addEventListener("close", () => {

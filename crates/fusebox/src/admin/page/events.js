@@ -28,7 +28,7 @@ export class Events {
   // Only lines that are new are made.
   paint() {
     const { log, lost } = this.store;
-    const fresh = log.slice(-SHOWN).filter((event) => !this.#drawn.has(idOf(event)));
+    const fresh = log.slice(-SHOWN).filter((event) => !this.#drawn.has(event.key));
     const inOrder = this.body.firstChild === null || fresh.every((event) => event.at >= this.newest);
     if (!inOrder) {
       this.body.replaceChildren();
@@ -36,7 +36,7 @@ export class Events {
       return this.paint();
     }
     for (const event of fresh) {
-      this.#drawn.add(idOf(event));
+      this.#drawn.add(event.key);
       this.body.prepend(line(event));
       this.newest = event.at;
     }
@@ -57,10 +57,6 @@ export class Events {
       this.audit.replaceChildren(h("p", { class: "small" }, `What operators have done is not told here: ${error.message}`));
     }
   }
-}
-
-function idOf(event) {
-  return `${event.boot}-${event.seq}`;
 }
 
 function line(event) {

@@ -12,14 +12,20 @@ export class Freshness {
   #retryAt = null;
   #error = null;
 
-  constructor(hurry) {
+  // `say(sentence)` speaks to screen readers; numbers that count on are not spoken.
+  constructor(hurry, say) {
+    this.say = say;
     this.words = h("span");
     this.button = h("button", { type: "button", onclick: hurry }, "Try now");
     byId("lost").append(this.words, " ", this.button);
   }
 
   status(state, { retryAt = null, error = null }) {
-    if (state !== this.state) this.#since = performance.now();
+    if (state !== this.state) {
+      this.#since = performance.now();
+      if (state === "lost") this.say("Disconnected from the server");
+      if (this.state === "lost" && state === "live") this.say("Connected again");
+    }
     [this.state, this.#retryAt, this.#error] = [state, retryAt, error];
   }
 

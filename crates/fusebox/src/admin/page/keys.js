@@ -66,8 +66,7 @@ export class Keys {
   #move(index) {
     const link = this.board.links()[index];
     if (!link) return;
-    link.focus({ preventScroll: true });
-    link.closest(".row").scrollIntoView({ block: "nearest" });
+    this.board.goTo(link.closest(".row").dataset.name);
   }
 
   #rove(link) {

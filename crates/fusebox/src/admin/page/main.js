@@ -32,7 +32,7 @@ const events = new Events(store, mayAct);
 const queue = new Queue(store, { mayAct, actor: () => (me?.authentication === "token" ? me.name : null) });
 const views = { board, queue, events };
 const stream = new Stream({ heard: (event) => store.take(event), status: (state, more) => freshness.status(state, more), signIn });
-const freshness = new Freshness(() => stream.hurry());
+const freshness = new Freshness(() => stream.hurry(), (sentence) => announcer.say(sentence));
 new Keys(board);
 
 let route = null;
@@ -43,9 +43,10 @@ function show() {
   for (const name of Object.keys(views)) byId(name).hidden = name !== route.view;
   for (const link of document.querySelectorAll("nav a")) setAttribute(link, "aria-current", link.dataset.view === route.view ? "page" : null);
   panel.open(route.circuit);
+  board.point(route.circuit);
   if (before?.view !== route.view) views[route.view].open?.();
   // Back from a circuit: the focus returns to its row.
-  if (before?.circuit && !route.circuit && route.view === "board") board.link(before.circuit)?.focus({ preventScroll: true });
+  if (before?.circuit && !route.circuit && route.view === "board") board.goTo(before.circuit);
 }
 
 function tick() {
@@ -65,10 +66,13 @@ async function introduce() {
   } catch (error) {
     if (error.status === 401) return signIn(error).then(introduce);
   }
-  // What happened before this page was opened; a server that keeps no such list goes without.
+  return remember();
+}
+
+// What happened before this page was opened, or the server started; a server that keeps no such list goes without.
+async function remember() {
   const past = await read("history?limit=500").catch(() => null);
   if (past) store.addHistory(past.events);
-  return null;
 }
 
 store.addEventListener("rows", ({ detail }) => {
@@ -80,6 +84,7 @@ store.addEventListener("log", ({ detail }) => {
   panel.happened(detail.events);
   if (route.view === "events") events.paint();
 });
+store.addEventListener("restarted", remember);
 addEventListener("hashchange", show);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) board.changed(null);

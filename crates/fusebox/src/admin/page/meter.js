@@ -14,13 +14,13 @@ export class Meter {
       h("span", { class: "meter-text" }, spoken(`${what} `), this.value, " ", this.limit), this.bar);
   }
 
-  // `full` is what the bar's whole length stands for.
-  show({ value, limit, full, text, limitText }) {
+  // `full` is what the bar's whole length stands for; a value that does not count yet raises no alarm.
+  show({ value, limit, full, text, limitText, counts = true }) {
     const part = (number) => `${Math.max(0, Math.min(100, (number / full) * 100)).toFixed(1)}%`;
     setText(this.value, text);
     setText(this.limit, limitText);
     this.bar.hidden = false;
-    setAttribute(this.element, "data-level", level(value, limit));
+    setAttribute(this.element, "data-level", counts ? level(value, limit) : "calm");
     this.fill.style.width = part(value ?? 0);
     this.tick.hidden = limit === null;
     if (limit !== null) this.tick.style.left = part(limit);
@@ -62,7 +62,7 @@ function showShare(meter, row, value, limit) {
   if (row.window_calls === 0) return meter.blank("no calls");
   const few = limit !== null && row.window_calls < row.minimum_calls;
   const limitText = limit === null ? "no limit" : few ? `${row.window_calls}/${row.minimum_calls} calls` : `of ${share(limit)}`;
-  meter.show({ value, limit, full: 1, text: share(value), limitText });
+  meter.show({ value, limit, full: 1, text: share(value), limitText, counts: !few });
 }
 
 function showProbes(meter, probes) {

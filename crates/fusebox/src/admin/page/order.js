@@ -11,7 +11,7 @@ export class Order {
   // called after it has happened. `actor` is whom the server knows already.
   constructor({ title, verb, does, fields = [], actor, send, tell, done = () => {} }) {
     Object.assign(this, { send, tell, done });
-    this.actor = h("input", { name: "actor", autocomplete: "username", maxlength: 200, value: actor ?? rememberedActor(), required: true });
+    this.actor = h("input", { name: "actor", autocomplete: "username", maxlength: 100, value: actor ?? rememberedActor(), required: true });
     this.reason = h("input", { name: "reason", autocomplete: "off", maxlength: 500, required: true });
     this.error = h("p", { class: "failed", role: "alert", hidden: true });
     this.outcome = h("div", { class: "outcome", role: "status", hidden: true });

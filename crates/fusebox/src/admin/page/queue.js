@@ -73,11 +73,16 @@ export class Queue {
     return `${each > 0 ? "growing by" : "shrinking by"} ${rate(Math.abs(each))}/s`;
   }
 
+  #stands({ due_at, reason }) {
+    const next = due_at > this.store.serverNow() ? `next attempt ${clock(due_at)}` : "due";
+    return reason ? `${next}; last: ${reason}` : next;
+  }
+
   #list(dead, waiting) {
     const scrolled = [...this.lists.querySelectorAll(".scroll")].map((one) => one.scrollTop);
     this.lists.replaceChildren(...[
       ...this.#items("Dead", "redrive", dead, (item) => item.reason ?? item.death ?? "–"),
-      ...this.#items("Waiting", "cancel", waiting, (item) => `next attempt ${clock(item.due_at)}${item.reason ? `; last: ${item.reason}` : ""}`),
+      ...this.#items("Waiting", "cancel", waiting, (item) => this.#stands(item)),
     ]);
     this.lists.querySelectorAll(".scroll").forEach((one, index) => {
       one.scrollTop = scrolled[index] ?? 0;
@@ -94,7 +99,7 @@ export class Queue {
       String(item.id), item.queue, item.key, item.class, `${item.attempts} of ${item.max_attempts}`, clock(item.created_at), why(item),
       this.#button(act, { id: item.id }, ACTS[act].verb, `${ACTS[act].verb} call ${item.id}`)]);
     const first = items.length === LISTED ? `the first ${LISTED}` : plural(items.length, "call");
-    return [h("h3", null, `${title}, ${first}`), table(`${title} calls`, ["call", "queue", "key", "class", "attempts", "came", act === "redrive" ? "died of" : "stands", ""], rows)];
+    return [h("h3", null, `${title}, ${first}`), table(`${title} calls`, ["call", "queue", "key", "class", "attempts", "came", act === "redrive" ? "died of" : "stands", "act"], rows)];
   }
 
   #button(act, filter, text, label = null) {

@@ -1,28 +1,27 @@
 // Two minutes of calls, in points of two seconds.
 //
-// A snapshot brings whole points. An update brings the calls of the last second, and may come sooner than a second after
-// the one before; so updates are samples of a rate, and a point is their mean: none is counted twice. A row that an update
-// leaves out had no calls.
+// A snapshot brings whole points. The update at the end of a second brings the calls of that second; these do not come to the
+// millisecond, so a point is the mean of the seconds in it. A row that such an update leaves out had no calls.
 
 export const POINTS = 60;
 export const POINT_MS = 2000;
 const RING = 64;
 
-const frames = { bins: new Int32Array(RING).fill(-1), counts: new Int32Array(RING) };
+const seconds = { bins: new Int32Array(RING).fill(-1), counts: new Int32Array(RING) };
 
 // Counted on from a number that keeps points from before the page was opened above zero.
 export function binAt(moment) {
   return Math.floor(moment / POINT_MS) + RING;
 }
 
-// An update has come: whoever is not in it had nothing.
-export function countFrame(moment) {
+// A second is over: whoever is not in its update had nothing.
+export function countSecond(moment) {
   const [bin, at] = [binAt(moment), binAt(moment) % RING];
-  if (frames.bins[at] !== bin) {
-    frames.bins[at] = bin;
-    frames.counts[at] = 0;
+  if (seconds.bins[at] !== bin) {
+    seconds.bins[at] = bin;
+    seconds.counts[at] = 0;
   }
-  frames.counts[at] += 1;
+  seconds.counts[at] += 1;
 }
 
 export class Series {
@@ -64,7 +63,7 @@ export class Series {
     const at = bin % RING;
     if (this.bins[at] !== bin) return [0, 0, 0];
     if (this.whole[at] === 1) return this.values.map((values) => values[at]);
-    const seen = frames.bins[at] === bin ? Math.max(1, frames.counts[at]) : 1;
+    const seen = seconds.bins[at] === bin ? Math.max(1, seconds.counts[at]) : 1;
     return this.values.map((values) => (values[at] * (POINT_MS / 1000)) / seen);
   }
 }

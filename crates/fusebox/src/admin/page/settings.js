@@ -12,7 +12,7 @@ export function renderSettings({ settings }) {
 
 function collect(path, value, pairs) {
   if (value !== null && typeof value === "object") {
-    for (const [name, inner] of Object.entries(value)) collect(path ? `${path} ${name}` : name, inner, pairs);
+    for (const [name, inner] of Object.entries(value)) collect(path && path !== "rules" ? `${path} ${name}` : name, inner, pairs);
   } else if (value !== null) {
     const name = path.replace(/_seconds$/, "").replace(/ seconds$/, "").replaceAll("_", " ");
     pairs.push([name, worded(path, value)]);

@@ -18,7 +18,7 @@ function ask(problem) {
   return new Promise((resolve) => {
     const secret = h("input", { type: "password", name: "token", autocomplete: "off", spellcheck: "false", required: true });
     const error = h("p", { class: "failed", role: "alert", hidden: true });
-    const button = h("button", { type: "submit", class: "earnest" }, "Sign in");
+    const button = h("button", { type: "submit", class: "primary" }, "Sign in");
     const submit = async (event) => {
       event.preventDefault();
       button.disabled = true;
@@ -37,11 +37,11 @@ function ask(problem) {
       }
     };
     let done = false;
+    // Nothing can be seen without one: it has no way around.
     const dialog = openDialog("Sign in", h("form", { onsubmit: submit },
       h("p", null, problem?.message ?? "This interface asks for a token."),
-      field("Token", secret, "From the file that `admin.tokens` names. It is kept in this tab only."),
-      error, h("div", { class: "buttons" }, button)));
-    // Nothing can be seen without one.
+      field("Token", secret, "One of those that this interface was given. It is kept in this tab only."),
+      error, h("div", { class: "buttons" }, button)), { closes: false });
     dialog.addEventListener("cancel", (event) => !done && event.preventDefault());
     dialog.addEventListener("close", () => !done && resolve());
     secret.focus();

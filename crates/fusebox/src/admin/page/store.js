@@ -3,7 +3,7 @@
 // Moments that count on are kept on this page's own steady clock, reckoned from "so many seconds ago": they are right even
 // where this machine's wall clock and the server's differ.
 
-import { Series, countFrame } from "./series.js";
+import { Series, countSecond } from "./series.js";
 
 const LOG = 2000;
 
@@ -20,7 +20,7 @@ export class Store extends EventTarget {
   // When the newest frame came, and the server's time then.
   heardAt = null;
   generatedAt = null;
-  #seqs = new Set();
+  #keys = new Set();
 
   take({ type, data }) {
     const now = performance.now();
@@ -41,7 +41,7 @@ export class Store extends EventTarget {
   }
 
   #snapshot(data, now) {
-    if (this.boot !== data.boot) this.#seqs.clear();
+    const isAnother = this.boot !== null && this.boot !== data.boot;
     const [instance, version, boot] = [data.instance, data.version, data.boot];
     Object.assign(this, { instance, version, boot });
     this.rows = new Map(data.circuits.map((wire) => [wire.name, this.#row(wire, now)]));
@@ -49,10 +49,12 @@ export class Store extends EventTarget {
     this.#general(data, now);
     this.#logged(data.missed, true);
     this.#tell("rows", { names: null });
+    // Another process, with a story of its own.
+    if (isAnother) this.#tell("restarted", {});
   }
 
   #update(data, now) {
-    countFrame(now);
+    if (data.tick) countSecond(now);
     for (const wire of data.circuits) this.rows.set(wire.name, this.#row(wire, now));
     for (const name of data.gone) this.rows.delete(name);
     this.#general(data, now);
@@ -82,11 +84,11 @@ export class Store extends EventTarget {
   }
 
   #logged(events, live) {
-    const fresh = events.filter((event) => !this.#seqs.has(event.seq));
+    const fresh = events.map((event) => ({ ...event, key: `${event.at} ${event.seq} ${event.circuit}` })).filter(({ key }) => !this.#keys.has(key));
     if (fresh.length === 0) return;
-    for (const event of fresh) this.#seqs.add(event.seq);
-    if (this.#seqs.size > 4 * LOG) this.#seqs = new Set([...this.#seqs].slice(-2 * LOG));
-    this.log = this.log.concat(fresh.map((event) => ({ ...event, boot: this.boot })));
+    for (const { key } of fresh) this.#keys.add(key);
+    if (this.#keys.size > 4 * LOG) this.#keys = new Set([...this.#keys].slice(-2 * LOG));
+    this.log = this.log.concat(fresh);
     this.log.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.seq - b.seq));
     this.log = this.log.slice(-LOG);
     this.#tell("log", { events: fresh, live });

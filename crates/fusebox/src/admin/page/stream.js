@@ -9,13 +9,15 @@ const LONGEST_WAIT_MS = 5000;
 
 // Takes the bytes of a stream and gives back whole events.
 export class Parser {
-  #rest = "";
+  #pieces = [];
   #event = { type: "", data: [], id: null, retry: null };
 
   *push(text) {
-    this.#rest += text;
-    const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
-    this.#rest = lines.pop();
+    this.#pieces.push(text);
+    // A long line comes in many pieces: it is put together once.
+    if (!text.includes("\n")) return;
+    const lines = this.#pieces.join("").split(/\r?\n/);
+    this.#pieces = [lines.pop()];
     for (const line of lines) {
       if (line === "") yield* this.#finish();
       else this.#field(line);

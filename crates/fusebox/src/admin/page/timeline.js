@@ -29,6 +29,8 @@ export function change(event) {
 }
 
 export function why(event) {
+  // The event tells the hold that is over, and not who ended it.
+  if (event.kind === "released") return `the hold of ${event.actor}: ${event.reason}`;
   const who = event.actor ? `${event.actor}${event.reason ? `: ${event.reason}` : ""}` : event.reason;
   const until = event.expires_at ? `until ${clock(event.expires_at)}` : "";
   return [event.cause, who, until].filter(Boolean).join("; ") || "–";
