@@ -87,7 +87,7 @@ fn whoever_opens_the_page_reads_what_is_open_why_and_who_holds_what() {
     let document = served.seen("");
     let read = words(&document);
     for told in [
-        "1 of 3 circuits OPEN; no call rejected; since",
+        "1 of 3 circuits OPEN ; no call rejected; since",
         "FORCED CLOSED profiles by ann: the provider says it is well ends in 9 min",
         "OPEN for",
         "tries again in",
