@@ -1,8 +1,9 @@
 //! Permits: tickets that cannot be lost.
 
 use crate::circuit::CircuitBreaker;
+use crate::record::Attempt;
 use fusebox_core::breaker::Watched;
-use fusebox_core::{Failure, Outcome};
+use fusebox_core::{Failure, Outcome, Time};
 
 /// Leave to make one call, for code that neither a closure nor a future fits. From [`CircuitBreaker::admit`].
 ///
@@ -26,11 +27,14 @@ use fusebox_core::{Failure, Outcome};
 pub struct Permit {
     circuit: CircuitBreaker,
     ticket: Option<Watched>,
+    /// When it began, if anybody wants to know what came of it.
+    began: Option<Time>,
 }
 
 impl Permit {
     pub(crate) fn new(circuit: CircuitBreaker, ticket: Watched) -> Self {
-        Permit { circuit, ticket: Some(ticket) }
+        let began = circuit.is_recording().then(|| circuit.clock().stamp());
+        Permit { circuit, ticket: Some(ticket), began }
     }
 
     /// Whether the call is a probe of a half-open circuit.
@@ -55,7 +59,12 @@ impl Permit {
 
     fn end(&mut self, outcome: Outcome) {
         if let Some(ticket) = self.ticket.take() {
-            self.circuit.core().settle_watched(ticket, outcome, self.circuit.clock().now());
+            let now = self.circuit.clock().now();
+            self.circuit.core().settle_watched(ticket, outcome, now);
+            if let (Some(began), Some(record)) = (self.began, self.circuit.recorder()) {
+                let took = self.circuit.clock().stamp().since(began);
+                Attempt { took, outcome, trace: None }.tell(record, now, |call| call);
+            }
         }
     }
 }

@@ -80,6 +80,7 @@ impl Admin {
     pub fn new(registry: Registry) -> Admin {
         let left_closed = LeftClosed::follow(&registry);
         let watch = Watch::follow(&registry);
+        registry.start_recording();
         Admin {
             registry,
             ready: Arc::default(),

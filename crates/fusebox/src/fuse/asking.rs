@@ -3,8 +3,9 @@
 use super::scopes::key;
 use super::{Answer, BlockingFuse, Fuse, Inner};
 use crate::classify::Classify;
-use crate::driver::{self, Policies, Walk};
+use crate::driver::{self, Policies, Told, Walk};
 use crate::error::Error;
+use crate::record::TraceId;
 use fusebox_core::flow::{Finish, Try};
 use fusebox_core::{Ask, Priority};
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub struct Asking<'a, F: Handle> {
     ask: Ask,
     due_in: Option<Duration>,
     tenant: Option<&'a str>,
+    told: Told,
 }
 
 impl<F: Handle> Clone for Asking<'_, F> {
@@ -62,7 +64,21 @@ impl<K> Handle for BlockingFuse<K> {
 
 impl<'a, F: Handle> Asking<'a, F> {
     pub(super) fn new(inner: &'a Inner<F::Classify>, ask: Ask) -> Self {
-        Asking { inner, ask, due_in: None, tenant: None }
+        Asking { inner, ask, due_in: None, tenant: None, told: Told::default() }
+    }
+
+    /// What it asks for, in a word or two, as the [record](crate::record) of its failing attempts shows it.
+    #[must_use]
+    pub fn what(mut self, what: &'static str) -> Self {
+        self.told.what = Some(what);
+        self
+    }
+
+    /// The trace that it belongs to, as the [record](crate::record) and exemplars of metrics show it.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceId) -> Self {
+        self.told.trace = Some(trace);
+        self
     }
 
     /// How much it matters if there is not room for all.
@@ -93,6 +109,7 @@ impl<'a, F: Handle> Asking<'a, F> {
 
     fn prepared(&self, mut walk: Walk<&'a Inner<F::Classify>>) -> Walk<&'a Inner<F::Classify>> {
         walk.ask(self.ask);
+        walk.tell(self.told);
         if let Some(span) = self.due_in {
             walk.due_by(self.inner.circuit().clock().now() + span);
         }
