@@ -27,13 +27,13 @@ use fusebox_core::{Failure, Outcome, Time};
 pub struct Permit {
     circuit: CircuitBreaker,
     ticket: Option<Watched>,
-    /// When it began, if anybody wants to know what came of it.
-    began: Option<Time>,
+    /// When it began; never, where nobody wants to know what came of it.
+    began: Time,
 }
 
 impl Permit {
     pub(crate) fn new(circuit: CircuitBreaker, ticket: Watched) -> Self {
-        let began = circuit.is_recording().then(|| circuit.clock().stamp());
+        let began = if circuit.is_recording() { circuit.began() } else { Time::NEVER };
         Permit { circuit, ticket: Some(ticket), began }
     }
 
@@ -57,13 +57,21 @@ impl Permit {
         self.end(outcome);
     }
 
+    #[cold]
+    #[inline(never)]
+    fn record(&self, outcome: Outcome) {
+        let clock = self.circuit.clock();
+        let ended = Attempt { took: clock.stamp().since(self.began), outcome, trace: None };
+        if let Some(record) = self.circuit.recorder() {
+            ended.tell(record, clock.now(), |call| call);
+        }
+    }
+
     fn end(&mut self, outcome: Outcome) {
         if let Some(ticket) = self.ticket.take() {
-            let now = self.circuit.clock().now();
-            self.circuit.core().settle_watched(ticket, outcome, now);
-            if let (Some(began), Some(record)) = (self.began, self.circuit.recorder()) {
-                let took = self.circuit.clock().stamp().since(began);
-                Attempt { took, outcome, trace: None }.tell(record, now, |call| call);
+            self.circuit.core().settle_watched(ticket, outcome, self.circuit.clock().now());
+            if self.began != Time::NEVER {
+                self.record(outcome);
             }
         }
     }

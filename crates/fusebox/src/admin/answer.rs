@@ -17,19 +17,23 @@ fusebox admin
 /history/{name}   what happened to it in the last 24 hours, JSON
 /overrides        what operators hold, JSON
 /events           what happens, as it happens: server-sent events
+/latency/{name}   how long its calls take, JSON
+/failures/{name}  how its calls fail, and the last ones that did, JSON
 /pipelines        each service's policies in order, JSON
 /metrics          Prometheus text format
 /healthz          200 while the process answers
 /readyz           200 when calls are taken, else 503
 ";
 
-const PATHS: [&str; 15] = [
+const PATHS: [&str; 17] = [
     "/",
     "/circuits",
     "/circuits/{name}",
     "/history/{name}",
     "/overrides",
     "/events",
+    "/latency/{name}",
+    "/failures/{name}",
     "/pipelines",
     "/queue",
     "/queue/items",

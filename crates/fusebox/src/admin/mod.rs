@@ -23,8 +23,10 @@
 mod answer;
 mod asked;
 mod circuits;
+mod failures;
 mod guard;
 mod history;
+mod latency;
 mod left_closed;
 mod metrics;
 mod pipelines;
@@ -199,6 +201,10 @@ impl Admin {
             "/pipelines" => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
             _ => match path[1.min(path.len())..].split_once('/') {
                 Some(("circuits", name)) => self.of(name, |circuit| self.circuit(circuit)),
+                Some(("latency", name)) => self.of(name, |circuit| Answer::json(200, &latency::one(circuit))),
+                Some(("failures", name)) => {
+                    self.of(name, |circuit| Answer::json(200, &failures::one(circuit)))
+                }
                 Some(("history", name)) => self.of(name, |circuit| self.history(circuit, asked.query())),
                 _ => Problem::no_such_path(path).answer(),
             },

@@ -52,6 +52,11 @@ pub(crate) trait Policies {
     fn endpoint(&self, _: usize) -> Option<&str> {
         None
     }
+
+    /// What the call says of itself, for records.
+    fn told(&self) -> Told {
+        Told::default()
+    }
 }
 
 /// The circuits as the flow knows them.
@@ -96,6 +101,10 @@ impl<P: Policies> Policies for &P {
     fn endpoint(&self, endpoint: usize) -> Option<&str> {
         (**self).endpoint(endpoint)
     }
+
+    fn told(&self) -> Told {
+        (**self).told()
+    }
 }
 
 /// A flow with what it is driven by. Dropped in the middle, it gives everything back.
@@ -107,7 +116,6 @@ pub(crate) struct Walk<P: Policies> {
     /// The circuit of the call's tenant, with its key.
     tenant: Option<(u64, CircuitBreaker)>,
     stamps: Stamps,
-    told: Told,
     policies: P,
 }
 
@@ -132,7 +140,7 @@ impl<P: Policies> Walk<P> {
 
     #[inline(always)]
     fn of(flow: Flow, policies: P) -> Self {
-        Walk { flow, inside: 0, tenant: None, stamps: Stamps::default(), told: Told::default(), policies }
+        Walk { flow, inside: 0, tenant: None, stamps: Stamps::default(), policies }
     }
 
     /// Whose call it is.
@@ -224,7 +232,7 @@ impl<P: Policies> Walk<P> {
         let step = self.flow.next(self.policies.pipeline(), &cores, &cx);
         match step {
             Step::Call(of) => self.stamps.begin(of, self.policies.before(of.endpoint)),
-            Step::Cancel(of) if !self.stamps.is_empty() => self.note(of.attempt, self.flow.given_up(of)),
+            Step::Cancel(of) => self.note(of, self.flow.given_up(of)),
             _ => {}
         }
         step
@@ -233,9 +241,7 @@ impl<P: Policies> Walk<P> {
     #[inline(always)]
     pub(crate) fn told(&mut self, attempt: Try, verdict: Verdict) {
         self.flow.told(attempt, verdict);
-        if !self.stamps.is_empty() {
-            self.note(attempt.attempt, verdict.outcome);
-        }
+        self.note(attempt, verdict.outcome);
     }
 
     /// The error that a walk without a result of its own ended with.
@@ -278,7 +284,10 @@ impl<P: Policies> Walk<P> {
     pub(crate) fn abandon(&mut self) {
         let attempt = std::mem::take(&mut self.inside);
         if attempt != 0 {
-            self.told(Try { endpoint: 0, attempt }, Verdict::final_failure(Failure::Panic));
+            self.told(
+                Try { endpoint: self.flow.endpoint(), attempt },
+                Verdict::final_failure(Failure::Panic),
+            );
             let _ = self.next(Time::ZERO);
         }
         let now = self.policies.circuit().clock().now();

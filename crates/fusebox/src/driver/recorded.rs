@@ -2,8 +2,9 @@
 
 use super::{Policies, Walk};
 use crate::circuit::CircuitBreaker;
-use crate::record::{Attempt, TraceId};
-use fusebox_core::Outcome;
+use crate::record::{Attempt, FailedCall, TraceId};
+use fusebox_core::flow::Try;
+use fusebox_core::{Outcome, Time};
 
 /// What a call says of itself, for whoever reads of it later.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,29 +14,50 @@ pub(crate) struct Told {
 }
 
 impl<P: Policies> Walk<P> {
-    /// What the call says of itself.
+    /// An attempt has come to this, if it is recorded.
     #[inline(always)]
-    pub(crate) fn tell(&mut self, told: Told) {
-        self.told = told;
+    pub(super) fn note(&mut self, of: Try, outcome: Outcome) {
+        if self.stamps.is_empty() {
+            return;
+        }
+        if let Some(began) = self.stamps.end(of) {
+            let ended = Ended {
+                began,
+                outcome,
+                own: self.policies.before(of.endpoint),
+                service: self.policies.service(),
+                tenant: self.tenant.as_ref().map(|(_, circuit)| circuit.clone()),
+                endpoint: self.policies.endpoint(of.endpoint),
+                told: self.policies.told(),
+            };
+            ended.tell();
+        }
     }
+}
 
-    /// An attempt that is recorded has come to this.
+/// An attempt that is over. It holds nothing of the walk, which the compiler then need not keep in memory for its sake.
+struct Ended<'a> {
+    began: Time,
+    outcome: Outcome,
+    own: &'a CircuitBreaker,
+    service: Option<&'a CircuitBreaker>,
+    tenant: Option<CircuitBreaker>,
+    endpoint: Option<&'a str>,
+    told: Told,
+}
+
+impl Ended<'_> {
     #[cold]
-    pub(super) fn note(&mut self, attempt: u32, outcome: Outcome) {
-        let Some((of, began)) = self.stamps.end(attempt) else { return };
-        let own = self.policies.before(of.endpoint);
-        let (clock, told) = (own.clock(), self.told);
-        let ended = Attempt { took: clock.stamp().since(began), outcome, trace: told.trace };
-        let tenant = self.tenant.as_ref().map(|(_, circuit)| circuit);
-        for record in [Some(own), self.policies.service(), tenant]
-            .into_iter()
-            .flatten()
-            .filter_map(CircuitBreaker::recorder)
-        {
-            ended.tell(record, clock.now(), |call| {
+    #[inline(never)]
+    fn tell(self) {
+        let (clock, told) = (self.own.clock(), self.told);
+        let took = clock.stamp().since(self.began);
+        let (ended, now) = (Attempt { took, outcome: self.outcome, trace: told.trace }, clock.now());
+        let circuits = [Some(self.own), self.service, self.tenant.as_ref()];
+        for record in circuits.into_iter().flatten().filter_map(CircuitBreaker::recorder) {
+            ended.tell(record, now, |call| {
                 let call = told.what.iter().fold(call, |call, what| call.what(what));
-                let endpoint = self.policies.endpoint(of.endpoint).map(Into::into);
-                crate::record::FailedCall { endpoint, ..call }
+                FailedCall { endpoint: self.endpoint.map(Into::into), ..call }
             });
         }
     }

@@ -2,11 +2,13 @@
 
 use super::scopes::key;
 use super::{Answer, BlockingFuse, Fuse, Inner};
+use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;
 use crate::driver::{self, Policies, Told, Walk};
 use crate::error::Error;
 use crate::record::TraceId;
 use fusebox_core::flow::{Finish, Try};
+use fusebox_core::pipeline::Pipeline;
 use fusebox_core::{Ask, Priority};
 use std::time::Duration;
 
@@ -107,9 +109,12 @@ impl<'a, F: Handle> Asking<'a, F> {
         self
     }
 
-    fn prepared(&self, mut walk: Walk<&'a Inner<F::Classify>>) -> Walk<&'a Inner<F::Classify>> {
+    fn policies(&self) -> Telling<'a, F::Classify> {
+        Telling { inner: self.inner, told: self.told }
+    }
+
+    fn prepared(&self, mut walk: Walk<Telling<'a, F::Classify>>) -> Walk<Telling<'a, F::Classify>> {
         walk.ask(self.ask);
-        walk.tell(self.told);
         if let Some(span) = self.due_in {
             walk.due_by(self.inner.circuit().clock().now() + span);
         }
@@ -117,6 +122,37 @@ impl<'a, F: Handle> Asking<'a, F> {
             walk.of_tenant(self.inner.tenant(name));
         }
         walk
+    }
+}
+
+/// A pipeline, and what a call through it says of itself.
+struct Telling<'a, K> {
+    inner: &'a Inner<K>,
+    told: Told,
+}
+
+impl<K> Policies for Telling<'_, K> {
+    #[inline(always)]
+    fn pipeline(&self) -> &Pipeline {
+        self.inner.pipeline()
+    }
+
+    #[inline(always)]
+    fn before(&self, endpoint: usize) -> &CircuitBreaker {
+        self.inner.before(endpoint)
+    }
+
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        Policies::service(self.inner)
+    }
+
+    fn endpoint(&self, endpoint: usize) -> Option<&str> {
+        self.inner.endpoint(endpoint)
+    }
+
+    fn told(&self) -> Told {
+        self.told
     }
 }
 
@@ -184,7 +220,7 @@ impl<K> Asking<'_, Fuse<K>> {
         K: Classify<T, E>,
         Fut: Future<Output = Result<T, E>>,
     {
-        driver::on_tokio(self.prepared(Walk::timed(self.inner, true)), &self.inner.classify, op).await
+        driver::on_tokio(self.prepared(Walk::timed(self.policies(), true)), &self.inner.classify, op).await
     }
 }
 
@@ -235,7 +271,7 @@ impl<K> Asking<'_, BlockingFuse<K>> {
     where
         K: Classify<T, E>,
     {
-        let walk = self.prepared(Walk::blocking(self.inner, true));
+        let walk = self.prepared(Walk::blocking(self.policies(), true));
         driver::blocking(walk, &self.inner.classify, |of| Some(op(of)))
     }
 }

@@ -1,6 +1,7 @@
 //! A circuit's record, once somebody wants one.
 
 use super::Record;
+use crate::Time;
 use crate::circuit::CircuitBreaker;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,6 +29,13 @@ impl CircuitBreaker {
     #[inline(always)]
     pub fn is_recording(&self) -> bool {
         self.slot().on.load(Relaxed)
+    }
+
+    /// The moment that an attempt begins, apart from those of whom nothing is recorded.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn began(&self) -> Time {
+        self.clock().stamp()
     }
 
     /// The record of its attempts; `None` where there is none yet: before the first attempt since

@@ -7,39 +7,42 @@ use crate::{Outcome, Time};
 use fusebox_core::flow::Try;
 use std::time::Duration;
 
-/// When the attempts in flight of one call began, as far as anybody records them. At most two are, of which one is a hedge.
+/// When the attempts in flight of one call began, as far as anybody records them. At most two are, of which one is a hedge. A few
+/// words that cost nothing to make: a walk that nobody records has them too.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stamps([Option<(Try, Time)>; 2]);
+pub struct Stamps {
+    /// Their numbers; 0 where there is none.
+    attempts: [u32; 2],
+    began: [Time; 2],
+}
 
 impl Stamps {
     /// An attempt begins, through this circuit.
     #[inline(always)]
     pub fn begin(&mut self, of: Try, circuit: &CircuitBreaker) {
         if circuit.is_recording() {
-            self.stamp(of, circuit.clock().stamp());
+            let free = usize::from(self.attempts[0] != 0);
+            (self.attempts[free], self.began[free]) = (of.attempt, circuit.began());
         }
-    }
-
-    #[cold]
-    fn stamp(&mut self, of: Try, now: Time) {
-        let free = usize::from(self.0[0].is_some());
-        self.0[free] = Some((of, now));
     }
 
     /// Whether there is none.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        self.0[0].is_none() && self.0[1].is_none()
+        self.attempts == [0, 0]
     }
 
-    /// An attempt is over: it, and when it began. Only its number counts.
-    pub fn end(&mut self, attempt: u32) -> Option<(Try, Time)> {
-        self.0.iter_mut().find_map(|stamp| stamp.take_if(|(of, _)| of.attempt == attempt))
+    /// An attempt is over: when it began.
+    #[inline(always)]
+    pub fn end(&mut self, of: Try) -> Option<Time> {
+        let at = self.attempts.iter().position(|attempt| *attempt == of.attempt && *attempt != 0)?;
+        self.attempts[at] = 0;
+        Some(self.began[at])
     }
 
     /// Takes time that was not the endpoint's off all of them.
     pub fn excuse(&mut self, span: Duration) {
-        self.0.iter_mut().flatten().for_each(|(_, began)| *began = *began + span);
+        self.began.iter_mut().for_each(|began| *began = *began + span);
     }
 }
 

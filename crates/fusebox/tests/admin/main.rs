@@ -8,5 +8,6 @@ mod paths;
 mod policies;
 mod promtool;
 mod queue;
+mod records;
 mod scene;
 mod stream;
