@@ -26,8 +26,10 @@ mod asked;
 pub mod audit;
 mod circuits;
 mod controls;
+mod failures;
 mod gate;
 mod history;
+mod latency;
 mod left_closed;
 mod metrics;
 mod orders;
@@ -103,6 +105,7 @@ impl Admin {
     pub fn new(registry: Registry) -> Admin {
         let left_closed = LeftClosed::follow(&registry);
         let watch = Watch::follow(&registry);
+        registry.start_recording();
         Admin {
             registry,
             ready: Arc::default(),
@@ -284,6 +287,8 @@ impl Admin {
             Place::History => {
                 Answer::json(200, &history::of(&self.watch, &self.subject(), &self.find(rest)?, query)?)
             }
+            Place::Latency => Answer::json(200, &latency::one(&self.find(rest)?)),
+            Place::Failures => Answer::json(200, &failures::one(&self.find(rest)?)),
             Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
             Place::Pipelines => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
             Place::Config => self.config()?,

@@ -107,6 +107,8 @@ const LOOKS: &[(&str, &str)] = &[
     ("GET", "/circuits"),
     ("GET", "/circuits/pay"),
     ("GET", "/history/pay"),
+    ("GET", "/latency/pay"),
+    ("GET", "/failures/pay"),
     ("GET", "/events"),
     ("GET", "/overrides"),
     ("GET", "/pipelines"),

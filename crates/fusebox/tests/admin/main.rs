@@ -12,5 +12,6 @@ mod policies;
 mod process;
 mod promtool;
 mod queue;
+mod records;
 mod scene;
 mod stream;
