@@ -243,7 +243,9 @@ fn a_line_that_a_crash_has_torn_is_cut_off_told_and_gone_on_from() {
         scene.circuit("pay");
         let _ = fs::remove_file(folder.trail());
         let admin = scene.admin.clone().with_audit(Audit::open(folder.trail()).expect("a new file"));
-        ["shadow", "release", "reset"].map(|action| send(&admin, action));
+        for action in ["shadow", "release", "reset"] {
+            send(&admin, action);
+        }
         drop(admin);
         let length = fs::metadata(folder.trail()).expect("there").len();
         fs::OpenOptions::new()
@@ -266,7 +268,9 @@ fn a_trail_whose_end_was_edited_is_not_gone_on_with() {
     let (scene, folder) = (Scene::new(10), Folder::new());
     scene.circuit("pay");
     let admin = scene.admin.clone().with_audit(Audit::open(folder.trail()).expect("a new file"));
-    ["shadow", "release"].map(|action| send(&admin, action));
+    for action in ["shadow", "release"] {
+        send(&admin, action);
+    }
     drop(admin);
     let edited = fs::read_to_string(folder.trail()).expect("there").replacen("\"ann\"", "\"bob\"", 1);
     fs::write(folder.trail(), edited).expect("written");
@@ -279,7 +283,9 @@ fn written(count: usize) -> Vec<String> {
     let (scene, folder) = (Scene::new(10), Folder::new());
     scene.circuit("pay");
     let admin = scene.admin.clone().with_audit(Audit::open(folder.trail()).expect("a new file"));
-    (0..count).for_each(|n| drop(send(&admin, ["shadow", "release"][n % 2])));
+    for n in 0..count {
+        send(&admin, ["shadow", "release"][n % 2]);
+    }
     folder.lines()
 }
 

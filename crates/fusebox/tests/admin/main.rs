@@ -6,6 +6,7 @@ mod audit;
 mod circuits;
 mod hostile_names;
 mod metrics;
+mod openapi;
 mod overrides;
 mod paths;
 mod policies;
