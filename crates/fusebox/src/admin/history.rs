@@ -10,11 +10,25 @@ use std::sync::Arc;
 
 /// Events told when nothing else is said.
 const USUAL: usize = 100;
+/// Events that may be asked for.
+const MOST: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Query {
-    limit: Option<usize>,
+    limit: Option<String>,
+}
+
+impl Query {
+    /// How many are asked for.
+    fn limit(query: &str) -> Result<usize, Problem> {
+        let query: Query =
+            serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let Some(limit) = query.limit else { return Ok(USUAL) };
+        let refused =
+            || Problem::bad_request(format!("limit: found {limit:?}, accepted: a whole number up to {MOST}"));
+        limit.parse().ok().filter(|limit| *limit <= MOST).ok_or_else(refused)
+    }
 }
 
 #[derive(Serialize)]
@@ -40,10 +54,9 @@ pub(super) fn of(
     circuit: &CircuitBreaker,
     query: &str,
 ) -> Result<impl Serialize + use<>, Problem> {
-    let query: Query =
-        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let limit = Query::limit(query)?;
     let wall = Wall::read(subject.registry.clock().now());
-    let (events, lost) = watch.story(subject, circuit.name(), query.limit.unwrap_or(USUAL));
+    let (events, lost) = watch.story(subject, circuit.name(), limit);
     Ok(History {
         generated_at: wall.rfc3339(wall.now()),
         name: circuit.name().to_string(),
@@ -72,9 +85,8 @@ pub(super) fn audit(
     registry: &Registry,
     query: &str,
 ) -> Result<impl Serialize + use<>, Problem> {
-    let query: Query =
-        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let limit = Query::limit(query)?;
     let wall = Wall::read(registry.clock().now());
-    let (head, entries) = audit.newest(query.limit.unwrap_or(USUAL));
+    let (head, entries) = audit.newest(limit);
     Ok(Trail { generated_at: wall.rfc3339(wall.now()), head, entries })
 }

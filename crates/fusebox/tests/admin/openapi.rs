@@ -238,15 +238,17 @@ fn what_is_read_is_as_it_is_described() {
         let names: &[&str] = match route.path.split_once('{') {
             None => &[""],
             Some((_, "id}")) => &["1", "2"],
+            Some((_, "file}")) => &["main.js", "base.css"],
             Some(_) => &["pay", "probes", "forced", "closed", "off", "shadow", "quiet"],
         };
         for name in names {
-            let target = route.path.replace("{name}", name).replace("{id}", name);
+            let target = route.path.replace("{name}", name).replace("{id}", name).replace("{file}", name);
             let asked = Asked { method: "GET", ..post(&target, "") };
             assert_eq!(checked(&mut document, &admin, asked, route.path, &[]), 200, "{target}");
         }
         if route.path.contains('{') {
-            let target = route.path.replace("{name}", "nobody").replace("{id}", "99");
+            let target =
+                route.path.replace("{name}", "nobody").replace("{id}", "99").replace("{file}", "none.js");
             let asked = Asked { method: "GET", ..post(&target, "") };
             assert_eq!(checked(&mut document, &admin, asked, route.path, &[]), 404, "{target}");
         }
