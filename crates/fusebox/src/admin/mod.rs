@@ -52,6 +52,7 @@ use crate::pipeline::Pipeline;
 use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry};
 use access::Caller;
+use access::lease::Lease;
 use access::limits::Limits;
 use answer::Problem;
 use audit::Audit;
@@ -62,10 +63,11 @@ use metrics::Series;
 use percent_encoding::percent_decode_str;
 use routes::Place;
 use serde_json::json;
+use serve::Stream;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use watch::{Feed, Subject, Watch};
+use watch::{Subject, Watch};
 
 /// All of the interface for machines.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -223,21 +225,22 @@ impl Admin {
         }
     }
 
-    /// The stream of events that is asked for, and the id of the request.
-    pub(crate) fn follow(&self, asked: Asked<'_>) -> Result<(Feed, String), Answer> {
+    /// The stream of events that is asked for.
+    pub(super) fn follow(&self, asked: Asked<'_>) -> Result<Stream, Answer> {
         let mut underway = self.begin(asked);
-        let feed = self.admit(&mut underway).and_then(|_| {
+        let stream = self.admit(&mut underway).and_then(|admitted| {
             let feed = self.watch.feed(&self.subject(), &self.instance, asked.last_event);
-            feed.ok_or_else(Problem::too_many_readers)
+            let feed = feed.ok_or_else(Problem::too_many_readers)?;
+            Ok((feed, Lease::new(&self.access, &asked, admitted.caller, self.registry.clock())))
         });
-        match feed {
-            Ok(feed) => Ok((feed, underway.id)),
+        match stream {
+            Ok((feed, lease)) => Ok(Stream { feed, lease, id: underway.id }),
             Err(problem) => Err(self.finish(underway, Err(problem))),
         }
     }
 
     /// The answer to a request whose body is broken or too long.
-    pub(crate) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
+    pub(super) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
         let mut underway = self.begin(asked);
         let answered = self.admit(&mut underway).and(Err(Problem::too_long(LONGEST_BODY)));
         self.finish(underway, answered)

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use fusebox::admin::{Access, Admin, Asked, Controls, Level, Peer, Reloaded};
 use fusebox_queue::{Limits, Memory};
 use futures::executor::block_on;
+use futures::{FutureExt, StreamExt};
 use http::Request;
 use serde_json::json;
 use std::fs;
@@ -234,6 +235,24 @@ fn a_token_that_is_taken_out_of_the_file_is_out_at_once_and_a_broken_file_lets_n
     assert_eq!(look(READ), 503);
     tokens.write("[[token]]\nname = \"nina\"\nscope = \"read\"\nsecret = \"another-secret-for-reading\"\n");
     assert_eq!((look(READ), look("another-secret-for-reading")), (401, 200));
+}
+
+#[test]
+fn a_stream_ends_with_the_token_that_opened_it() {
+    let (scene, tokens) = (Scene::new(10), Tokens::new());
+    let admin = capable(&scene).with_access(tokens.access());
+    let request =
+        Request::get("/events").header("host", "localhost").header("authorization", format!("Bearer {READ}"));
+    let response = block_on(admin.handle(request.body(Bytes::new()).expect("a request"), address(REMOTE)));
+    let mut stream = http_body_util::BodyStream::new(response.into_body());
+    let mut second = || {
+        scene.wait(1);
+        admin.look();
+        stream.next().now_or_never().map(|frame| frame.is_some())
+    };
+    assert_eq!((second(), second()), (Some(true), Some(true)));
+    tokens.write("[[token]]\nname = \"nina\"\nscope = \"read\"\nsecret = \"another-secret-for-reading\"\n");
+    assert_eq!(second(), Some(false), "the end");
 }
 
 #[test]
