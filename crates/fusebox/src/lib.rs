@@ -76,6 +76,7 @@ mod permit;
 mod pool;
 #[cfg(feature = "queue")]
 pub mod queue;
+pub mod record;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;

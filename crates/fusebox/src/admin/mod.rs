@@ -26,8 +26,10 @@ mod asked;
 pub mod audit;
 mod circuits;
 mod controls;
+mod failures;
 mod gate;
 mod history;
+mod latency;
 mod left_closed;
 mod metrics;
 mod orders;
@@ -50,6 +52,7 @@ use crate::pipeline::Pipeline;
 use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry};
 use access::Caller;
+use access::lease::Lease;
 use access::limits::Limits;
 use answer::Problem;
 use audit::Audit;
@@ -60,10 +63,11 @@ use metrics::Series;
 use percent_encoding::percent_decode_str;
 use routes::Place;
 use serde_json::json;
+use serve::Stream;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use watch::{Feed, Subject, Watch};
+use watch::{Subject, Watch};
 
 /// All of the interface for machines.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -104,6 +108,7 @@ impl Admin {
     pub fn new(registry: Registry) -> Admin {
         let left_closed = LeftClosed::follow(&registry);
         let watch = Watch::follow(&registry);
+        registry.start_recording();
         Admin {
             registry,
             ready: Arc::default(),
@@ -220,21 +225,22 @@ impl Admin {
         }
     }
 
-    /// The stream of events that is asked for, and the id of the request.
-    pub(crate) fn follow(&self, asked: Asked<'_>) -> Result<(Feed, String), Answer> {
+    /// The stream of events that is asked for.
+    pub(super) fn follow(&self, asked: Asked<'_>) -> Result<Stream, Answer> {
         let mut underway = self.begin(asked);
-        let feed = self.admit(&mut underway).and_then(|_| {
+        let stream = self.admit(&mut underway).and_then(|admitted| {
             let feed = self.watch.feed(&self.subject(), &self.instance, asked.last_event);
-            feed.ok_or_else(Problem::too_many_readers)
+            let feed = feed.ok_or_else(Problem::too_many_readers)?;
+            Ok((feed, Lease::new(&self.access, &asked, admitted.caller, self.registry.clock())))
         });
-        match feed {
-            Ok(feed) => Ok((feed, underway.id)),
+        match stream {
+            Ok((feed, lease)) => Ok(Stream { feed, lease, id: underway.id }),
             Err(problem) => Err(self.finish(underway, Err(problem))),
         }
     }
 
     /// The answer to a request whose body is broken or too long.
-    pub(crate) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
+    pub(super) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
         let mut underway = self.begin(asked);
         let answered = self.admit(&mut underway).and(Err(Problem::too_long(LONGEST_BODY)));
         self.finish(underway, answered)
@@ -284,9 +290,10 @@ impl Admin {
             Place::Metrics => Answer::metrics(self.metrics()),
             Place::Circuits => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
             Place::Circuit => self.circuit(&self.find(rest)?),
-            Place::History => {
-                Answer::json(200, &history::of(&self.watch, &self.subject(), &self.find(rest)?, query)?)
-            }
+            Place::Histories => self.history(None, query)?,
+            Place::History => self.history(Some(&self.find(rest)?), query)?,
+            Place::Latency => Answer::json(200, &latency::one(&self.find(rest)?)),
+            Place::Failures => Answer::json(200, &failures::one(&self.find(rest)?)),
             Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
             Place::Pipelines => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
             Place::Config => self.config()?,
@@ -313,6 +320,10 @@ impl Admin {
     fn circuit(&self, circuit: &CircuitBreaker) -> Answer {
         let (told, revision) = circuits::one(circuit, &self.circuits_from());
         Answer::json(200, &told).with("etag", format!("\"{revision}\""))
+    }
+
+    fn history(&self, circuit: Option<&CircuitBreaker>, query: &str) -> Result<Answer, Problem> {
+        Ok(Answer::json(200, &history::of(&self.watch, &self.subject(), circuit, query)?))
     }
 
     fn config(&self) -> Result<Answer, Problem> {
