@@ -1,6 +1,6 @@
 //! A small real HTTP server whose health is set by a dial.
 
-use super::clock;
+use crate::clock;
 use super::schedule::Fault;
 use fusebox::Clock;
 use http_body_util::Full;

@@ -3,7 +3,7 @@
 //! It is an open loop: a call begins when its time has come, not when the one before it has ended, and its latency
 //! counts from there. A dependency that hangs is not spared by callers who wait for it.
 
-use super::clock;
+use crate::clock;
 use super::tally::{Got, Tally};
 use fusebox::Clock;
 use fusebox_core::Time;
