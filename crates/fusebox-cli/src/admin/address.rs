@@ -123,10 +123,7 @@ mod tests {
         assert_eq!(tcp("db-1"), ("db-1".into(), 9900, false, String::new()));
         assert_eq!(tcp("http://[::1]:80/"), ("::1".into(), 80, false, String::new()));
         assert_eq!(tcp("[::1]"), ("::1".into(), 9900, false, String::new()));
-        assert_eq!(
-            tcp("https://ops.example/fusebox/"),
-            ("ops.example".into(), 443, true, "/fusebox".into())
-        );
+        assert_eq!(tcp("https://ops.example/fusebox/"), ("ops.example".into(), 443, true, "/fusebox".into()));
         for path in ["unix:/run/f.sock", "unix:///run/f.sock"] {
             let address: Address = path.parse().expect(path);
             assert_eq!(address.place, Place::Unix("/run/f.sock".into()));

@@ -42,7 +42,10 @@ pub(super) async fn send(
 }
 
 #[cfg(unix)]
-async fn unix(path: &std::path::Path, request: Request<Full<Bytes>>) -> Result<hyper::Response<Incoming>, String> {
+async fn unix(
+    path: &std::path::Path,
+    request: Request<Full<Bytes>>,
+) -> Result<hyper::Response<Incoming>, String> {
     ask(TokioIo::new(in_time(tokio::net::UnixStream::connect(path)).await?), request).await
 }
 

@@ -20,7 +20,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Heard {
     /// The connection stands; a snapshot comes next.
     Connected,
-    Event { name: String, data: String },
+    Event {
+        name: String,
+        data: String,
+    },
     /// Nothing new, and a sign of life.
     Beat,
     /// The connection is lost, and why. It is made anew before anything else is heard.

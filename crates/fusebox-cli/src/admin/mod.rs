@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use address::Place;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_MATCH, RETRY_AFTER};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, IF_MATCH, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rustls::ClientConfig;
@@ -30,7 +30,8 @@ use std::time::Duration;
 /// How long an answer may take to begin.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What cannot stand in a path as it is.
-const IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'%').add(b'`');
+const IN_PATHS: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'%').add(b'`');
 /// What to do where nobody answers.
 const IS_IT_RUNNING: &str =
     "is it running, and is this its `admin.listen`? --admin or FUSEBOX_ADMIN gives another address";
@@ -49,14 +50,17 @@ pub(crate) struct Admin {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) revision: Option<String>,
     pub(crate) body: Value,
     retry_after: Option<String>,
 }
 
 impl Admin {
     /// Asks `address`, over TLS with the authorities of `ca_file` where it is `https`.
-    pub(crate) fn new(address: Address, ca_file: Option<&Path>, token: Option<&str>) -> Result<Admin, Failure> {
+    pub(crate) fn new(
+        address: Address,
+        ca_file: Option<&Path>,
+        token: Option<&str>,
+    ) -> Result<Admin, Failure> {
         let encrypted = matches!(address.place, Place::Tcp { tls: true, .. });
         if ca_file.is_some() && !encrypted {
             return Err(Failure::Usage(format!("--ca-file is for https://, and {address} is not encrypted")));
@@ -127,7 +131,10 @@ impl Admin {
                 format!("{} wants a token: give --token-file or FUSEBOX_TOKEN ({said})", self.address)
             }
             StatusCode::UNAUTHORIZED => {
-                format!("{} does not know this token: look at --token-file or FUSEBOX_TOKEN ({said})", self.address)
+                format!(
+                    "{} does not know this token: look at --token-file or FUSEBOX_TOKEN ({said})",
+                    self.address
+                )
             }
             StatusCode::FORBIDDEN => format!("{} refuses it: {said}", self.address),
             StatusCode::TOO_MANY_REQUESTS => match &answer.retry_after {
@@ -152,7 +159,10 @@ impl Admin {
         Ok(request)
     }
 
-    async fn send(&self, request: hyper::http::Result<Request<Full<Bytes>>>) -> Result<Response<Incoming>, Failure> {
+    async fn send(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<Response<Incoming>, Failure> {
         let request = request.map_err(|error| Failure::Run(error.to_string()))?;
         let sent = connect::send(&self.address, self.tls.as_ref(), request);
         match tokio::time::timeout(PATIENCE, sent).await {
@@ -164,7 +174,6 @@ impl Admin {
     async fn read(&self, response: Response<Incoming>) -> Result<Answer, Failure> {
         let status = response.status();
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let revision = text(ETAG).map(|tag| tag.trim_matches('"').to_owned());
         let retry_after = text(RETRY_AFTER).map(str::to_owned);
         let body = tokio::time::timeout(PATIENCE, response.into_body().collect());
         let body = body.await.map_err(|_| self.unreachable("its answer does not end"))?;
@@ -172,7 +181,7 @@ impl Admin {
         let body = serde_json::from_slice(&body).map_err(|_| {
             self.unreachable(&format!("it answered {status}, and not in JSON: this is another server"))
         })?;
-        Ok(Answer { status, revision, body, retry_after })
+        Ok(Answer { status, body, retry_after })
     }
 
     fn unreachable(&self, why: &str) -> Failure {
@@ -195,7 +204,8 @@ pub(crate) fn in_path(name: &str) -> String {
 
 /// An answer as what it is.
 pub(crate) fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|error| Failure::Run(format!("the answer was not understood: {error}")))
+    serde_json::from_value(answer)
+        .map_err(|error| Failure::Run(format!("the answer was not understood: {error}")))
 }
 
 #[cfg(test)]

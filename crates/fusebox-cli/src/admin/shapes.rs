@@ -108,7 +108,7 @@ pub(crate) struct QueueBrief {
     pub(crate) oldest_age_seconds: Option<f64>,
     pub(crate) dead: u64,
     pub(crate) fill: f64,
-    pub(crate) paused: Value,
+    pub(crate) paused: bool,
 }
 
 /// The frame that comes first on a connection.
@@ -132,6 +132,7 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Update {
+    pub(crate) generated_at: String,
     pub(crate) summary: Summary,
     pub(crate) circuits: Vec<Row>,
     pub(crate) gone: Vec<String>,

@@ -18,7 +18,10 @@ pub(super) fn config(file: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> 
         Some(file) => {
             for certificate in certificates(file)? {
                 roots.add(certificate).map_err(|error| {
-                    Failure::Usage(format!("--ca-file {}: a certificate in it cannot be used: {error}", file.display()))
+                    Failure::Usage(format!(
+                        "--ca-file {}: a certificate in it cannot be used: {error}",
+                        file.display()
+                    ))
                 })?;
             }
         }

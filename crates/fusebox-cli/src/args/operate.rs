@@ -120,13 +120,17 @@ pub(crate) enum OverrideCommand {
     #[command(after_help = FORCE_OPEN)]
     ForceOpen(Hold),
     /// Let every call through, whatever fails, until the time is up
-    #[command(after_help = "Examples:\n  fusebox override force-closed payments --for 10m --reason \"false alarm\"")]
+    #[command(
+        after_help = "Examples:\n  fusebox override force-closed payments --for 10m --reason \"false alarm\""
+    )]
     ForceClosed(Hold),
     /// Let every call through and count nothing, until the time is up
     #[command(after_help = "Examples:\n  fusebox override disable payments --for 1h --reason \"load test\"")]
     Disable(Hold),
     /// Decide as usual and refuse nothing, until the time is up
-    #[command(after_help = "Examples:\n  fusebox override shadow payments --for 2h --reason \"new thresholds\"")]
+    #[command(
+        after_help = "Examples:\n  fusebox override shadow payments --for 2h --reason \"new thresholds\""
+    )]
     Shadow(Hold),
     /// Close it and forget what it has counted; no hold is set
     #[command(after_help = "Examples:\n  fusebox override reset payments --reason \"provider fixed\"")]

@@ -113,7 +113,8 @@ pub(super) fn row(mut value: Value) -> Result<Row, Failure> {
 
 /// The order that a tired reader wants.
 pub(crate) fn worst_first(a: &Row, b: &Row) -> std::cmp::Ordering {
-    let key = |row: &Row| Reverse([row.severity, row.rejected_per_second, row.not_closed_seconds].map(tenths));
+    let key =
+        |row: &Row| Reverse([row.severity, row.rejected_per_second, row.not_closed_seconds].map(tenths));
     key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
 }
 
@@ -157,7 +158,8 @@ fn column_width(cells: &[Vec<String>], column: usize) -> usize {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let toned = |(text, tone): (String, Tone)| if tone == Tone::Good { text } else { tone.look().paint(text) };
+    let toned =
+        |(text, tone): (String, Tone)| if tone == Tone::Good { text } else { tone.look().paint(text) };
     let rejected = words::rate(row.rejected_per_second);
     vec![
         Face::of(row).painted(),

@@ -95,7 +95,12 @@ async fn follow(admin: Admin, asked: &Events, output: Output) -> Result<(), Fail
 }
 
 /// Tells what a snapshot brings. False if the feed has to be asked again for what came before.
-fn take_up(place: &mut Place, feed: &mut Feed, snapshot: &Snapshot, teller: &Teller<'_>) -> Result<bool, Failure> {
+fn take_up(
+    place: &mut Place,
+    feed: &mut Feed,
+    snapshot: &Snapshot,
+    teller: &Teller<'_>,
+) -> Result<bool, Failure> {
     let boot = match &snapshot.boot {
         serde_json::Value::String(boot) => boot.clone(),
         other => other.to_string(),

@@ -3,12 +3,12 @@
 mod audit;
 mod circuits;
 mod events;
-mod holds;
-mod one;
+pub(crate) mod holds;
+pub(crate) mod one;
 mod service;
 pub(crate) mod words;
 
-pub(crate) use holds::order;
+pub(crate) use circuits::worst_first;
 
 use crate::admin::Admin;
 use crate::args::operate::{

@@ -31,16 +31,22 @@ pub(crate) async fn read(admin: &Admin, name: &str) -> Result<All, Failure> {
     let history = admin.get(&format!("/history/{path}?limit={EVENTS}")).await?;
     let failures = admin.get(&format!("/failures/{path}")).await?;
     let latency = admin.get(&format!("/latency/{path}")).await?;
-    Ok(All {
-        row: row(circuit.clone())?,
-        history: understood(history.clone())?,
-        failures: understood(failures.clone())?,
-        latency: understood(latency.clone())?,
-        raw: [circuit, history, failures, latency],
-    })
+    All::of([circuit, history, failures, latency])
 }
 
 impl All {
+    /// The answers to the four questions, as what they are.
+    pub(crate) fn of(raw: [Value; 4]) -> Result<All, Failure> {
+        let [circuit, history, failures, latency] = raw.clone();
+        Ok(All {
+            row: row(circuit)?,
+            history: understood(history)?,
+            failures: understood(failures)?,
+            latency: understood(latency)?,
+            raw,
+        })
+    }
+
     pub(super) fn json(&self) -> Value {
         let [circuit, history, failures, latency] = &self.raw;
         json!({ "circuit": circuit, "history": history, "failures": failures, "latency": latency })
@@ -89,7 +95,8 @@ pub(crate) fn standing(row: &Row) -> Vec<(&'static str, String)> {
     if row.hung > 0 {
         lines.push(("hung", look::count(row.hung as usize, "call")));
     }
-    let per_second = [row.calls_per_second, row.failures_per_second, row.rejected_per_second].map(words::rate);
+    let per_second =
+        [row.calls_per_second, row.failures_per_second, row.rejected_per_second].map(words::rate);
     let [calls, failed, rejected] = per_second;
     lines.push(("per second", format!("{calls} calls, {failed} failed, {rejected} rejected")));
     lines.push(("service", words::plain(&row.service)));
@@ -168,7 +175,8 @@ fn history(history: &History) -> String {
 
 /// What has happened, without when and to whom.
 pub(crate) fn happened(event: &LogEvent) -> String {
-    let by = |event: &LogEvent| event.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let by =
+        |event: &LogEvent| event.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
     let why = |text: &Option<String>| text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
     let until = event.expires_at.as_deref().map(|at| format!(", until {}", words::time_of_day(at)));
     let mode = event.mode.as_deref().unwrap_or("held").replace('_', " ");
