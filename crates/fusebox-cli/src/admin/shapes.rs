@@ -229,3 +229,19 @@ pub(crate) struct Done {
     pub(crate) before: Standing,
     pub(crate) after: Standing,
 }
+
+/// Something that an operator has done, or was refused.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AuditEntry {
+    pub(crate) seq: u64,
+    pub(crate) at: String,
+    pub(crate) actor: Option<String>,
+    pub(crate) peer: Option<String>,
+    pub(crate) action: String,
+    pub(crate) target: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) status: u16,
+    pub(crate) result: String,
+    pub(crate) detail: Option<String>,
+}

@@ -4,5 +4,7 @@ mod child;
 mod commands;
 mod demo;
 mod export;
+mod desk;
+mod operate;
 mod queue;
 mod run;

@@ -76,12 +76,12 @@ pub(super) fn help(paint: Paint, buffer: &mut Buffer) {
         ("↑ ↓  j k", "choose a circuit; g and G the first, the last"),
         ("Enter", "all about it; Esc goes back"),
         ("/", "filter by name, service or state"),
-        ("o", "hold, reset or release it; tried before it is done"),
+        ("o", "hold, reset or release it; tried first"),
         ("q  Ctrl-C", "quit"),
         ("", ""),
-        ("■ ◐ ●", "open, half-open, closed; in the line: when it went so"),
+        ("■ ◐ ●", "open, half-open, closed; in the line: went so then"),
         ("◆", "held by hand; ◇ shadows, ◕ ramps up"),
-        ("▁▄█ ·", "share of calls failed or rejected; nobody called"),
+        ("▁▄█ ·", "share failed or rejected; nobody called"),
         ("52%/50%", "measured, and where it opens"),
     ];
     let line = |(key, what): (&str, &str)| {

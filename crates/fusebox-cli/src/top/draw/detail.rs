@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
 /// Where values begin.
-const INDENT: usize = 13;
+const INDENT: usize = 14;
 
 /// Draws it into `area`, from the line `from` on.
 pub(super) fn draw(model: &Model, now: Time, paint: Paint, (area, from): (Rect, u16), buffer: &mut Buffer) {
@@ -50,7 +50,7 @@ fn lines(entry: &Entry, model: &Model, now: Time, paint: Paint, width: usize) ->
     for (name, value) in one::standing(&row) {
         named(&mut lines, name, &value, paint, width);
     }
-    let mut last = vec![Span::styled(format!("{:INDENT$}", "last 2 min"), paint.quiet())];
+    let mut last = vec![Span::styled(format!("{:INDENT$}", "  last 2 min"), paint.quiet())];
     last.extend(spark(&entry.line, width.saturating_sub(INDENT).min(SECONDS), paint));
     lines.push(Line::from(last));
     match &model.detail {

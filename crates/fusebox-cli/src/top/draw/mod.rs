@@ -12,6 +12,7 @@ mod spark;
 pub(super) use paint::Paint;
 
 use super::model::{Link, Model, View};
+use crate::look;
 use crate::operate::words;
 use crate::operate::words::{Face, Tone};
 use fusebox_core::Time;
@@ -20,12 +21,15 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
+/// Rows from which on there is room for what is not needed at once.
+const ROOMY: u16 = 14;
+
 /// Draws the screen of `model` at `now`.
 pub(super) fn screen(model: &Model, now: Time, paint: Paint, buffer: &mut Buffer) {
     let mut rest = buffer.area;
     let keys = take_last(&mut rest);
     title(model, now, paint, take_first(&mut rest), buffer);
-    sentence(model, paint, take_first(&mut rest), buffer);
+    sentence(model, paint, &mut rest, buffer);
     banner(model, now, paint, &mut rest, buffer);
     queue(model, paint, &mut rest, buffer);
     match &model.view {
@@ -33,6 +37,10 @@ pub(super) fn screen(model: &Model, now: Time, paint: Paint, buffer: &mut Buffer
         View::List | View::Filter | View::Order(_) | View::Help => {
             list::draw(model, now, paint, rest, buffer)
         }
+    }
+    if model.silence(now).is_err() {
+        // It was so: nobody is to take it for how it is.
+        buffer.set_style(rest, paint.quiet());
     }
     match &model.view {
         View::Order(dialog) => boxes::dialog(dialog, paint, buffer),
@@ -78,15 +86,21 @@ fn title(model: &Model, now: Time, paint: Paint, area: Rect, buffer: &mut Buffer
     Paragraph::new(fresh).alignment(Alignment::Right).render(area, buffer);
 }
 
-fn sentence(model: &Model, paint: Paint, area: Rect, buffer: &mut Buffer) {
+fn sentence(model: &Model, paint: Paint, rest: &mut Rect, buffer: &mut Buffer) {
     let summary = &model.summary;
     let tone = match (summary.open, summary.half_open + summary.held) {
         (0, 0) => Tone::Good,
         (0, _) => Tone::Doubtful,
         _ => Tone::Bad,
     };
-    let text = words::cut(&words::plain(&summary.text), area.width.into());
-    put(Span::styled(text, paint.tone(tone).patch(paint.strong())), area, buffer);
+    let (text, width) = (words::plain(&summary.text), usize::from(rest.width));
+    let lines = match rest.height >= ROOMY {
+        true => look::wrapped(&text, width),
+        false => vec![words::cut(&text, width)],
+    };
+    for line in lines.into_iter().take(2) {
+        put(Span::styled(line, paint.tone(tone).patch(paint.strong())), take_first(rest), buffer);
+    }
 }
 
 fn banner(model: &Model, now: Time, paint: Paint, rest: &mut Rect, buffer: &mut Buffer) {
