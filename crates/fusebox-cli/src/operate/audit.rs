@@ -38,7 +38,9 @@ fn latest(file: &Path, limit: usize) -> Result<Vec<Value>, Failure> {
         }
         let entry = serde_json::from_str(&line).map_err(|error| {
             let (file, line) = (file.display(), at + 1);
-            Failure::Run(format!("{file}:{line}: not an entry of a trail: {error}; `fusebox audit verify {file}`"))
+            Failure::Run(format!(
+                "{file}:{line}: not an entry of a trail: {error}; `fusebox audit verify {file}`"
+            ))
         })?;
         last.push_front(entry);
         last.truncate(limit);

@@ -57,11 +57,10 @@ impl TimeLine {
         self.trim();
     }
 
-    /// Takes the transitions as they were told in `second`.
+    /// Takes the transitions as they were told in `second`, the latest first.
     pub(super) fn mark(&mut self, marks: &[Mark], second: u64) {
         let at = |mark: &Mark| second.saturating_sub(mark.at_seconds_ago.max(0.0) as u64);
-        self.marks = marks.iter().map(|mark| (at(mark), mark.to.clone())).collect();
-        self.marks.sort_by_key(|(at, _)| *at);
+        self.marks = marks.iter().rev().map(|mark| (at(mark), mark.to.clone())).collect();
     }
 
     fn trim(&mut self) {
@@ -129,7 +128,9 @@ mod tests {
     #[test]
     fn transitions_stand_where_they_happened_at_any_width() {
         let mut line = TimeLine::of(&[OK; 60], 1_000);
-        line.mark(&[Mark { at_seconds_ago: 60.4, to: "open".into() }], 1_000);
+        // Of two in one second the later one stands.
+        let mark = |at_seconds_ago, to: &str| Mark { at_seconds_ago, to: to.into() };
+        line.mark(&[mark(60.4, "open"), mark(60.5, "half_open")], 1_000);
         for width in [1, 7, 10, 60, 120, 200] {
             let stretches = line.stretches(width);
             assert_eq!(stretches.len(), width);

@@ -55,7 +55,7 @@ fn snapshot() -> Snapshot {
         "state": "half_open", "since_seconds_ago": 2.0, "not_closed_seconds": 62.0, "severity": 3,
         "reason": "slow_call_rate 95 % ≥ 90 % of 40 calls in 10 s", "rejected_per_second": 4.2,
         "probes": {"in_flight": 1, "good": 1, "bad": 0, "needed": 3}, "window_calls": 0,
-        "marks": [{"at_seconds_ago": 62.0, "to": "open"}, {"at_seconds_ago": 2.0, "to": "half_open"}],
+        "marks": [{"at_seconds_ago": 2.0, "to": "half_open"}, {"at_seconds_ago": 62.0, "to": "open"}],
     });
     let held = json!({
         "severity": 2, "reason": "disabled by ann: load test",

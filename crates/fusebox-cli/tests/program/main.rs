@@ -8,3 +8,5 @@ mod desk;
 mod operate;
 mod queue;
 mod run;
+#[cfg(target_os = "linux")]
+mod top;
