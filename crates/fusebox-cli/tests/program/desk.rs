@@ -34,14 +34,22 @@ pub(crate) struct Desk {
 impl Desk {
     /// Answers each request with the whole response that `answer` makes of it, and closes the connection.
     pub(crate) fn open(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Desk {
+        Desk::behind(|stream| stream, answer)
+    }
+
+    /// Likewise, behind what `wrap` puts around each connection.
+    pub(crate) fn behind<S: Read + Write>(
+        wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+        answer: impl Fn(&Asked) -> String + Send + Sync + 'static,
+    ) -> Desk {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let (heard, answer) = (asked.clone(), Arc::new(answer));
+        let (heard, answer) = (asked.clone(), Arc::new((wrap, answer)));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (heard, answer) = (heard.clone(), answer.clone());
-                thread::spawn(move || converse(stream, &heard, &*answer));
+                thread::spawn(move || converse(answer.0(stream), &heard, &answer.1));
             }
         });
         Desk { address, asked }
@@ -53,8 +61,13 @@ impl Desk {
     }
 }
 
-fn converse(mut stream: TcpStream, heard: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> String) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+/// Reads a request from `stream` and answers it.
+pub(crate) fn converse(
+    mut stream: impl Read + Write,
+    heard: &Mutex<Vec<Asked>>,
+    answer: &dyn Fn(&Asked) -> String,
+) {
+    let mut reader = BufReader::new(&mut stream);
     let mut asked = Asked::default();
     while !asked.head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut asked.head).unwrap_or(0) == 0 {
@@ -68,7 +81,7 @@ fn converse(mut stream: TcpStream, heard: &Mutex<Vec<Asked>>, answer: &dyn Fn(&A
     asked.body = String::from_utf8(body).expect("text");
     heard.lock().expect("no panic").push(asked.clone());
     // The other side may have gone.
-    let _ = stream.write_all(answer(&asked).as_bytes());
+    let _ = stream.write_all(answer(&asked).as_bytes()).and_then(|()| stream.flush());
 }
 
 /// A stream of events that ends after these frames.

@@ -7,6 +7,7 @@ mod export;
 mod desk;
 mod operate;
 mod queue;
+mod reach;
 mod run;
 #[cfg(target_os = "linux")]
 mod top;
