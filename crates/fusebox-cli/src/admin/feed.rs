@@ -133,7 +133,7 @@ impl Feed {
                 Ok(Heard::Connected)
             }
             // It will answer when it has started, or has fewer readers.
-            Ok(response) if self.met && response.status().is_server_error() => {
+            Ok(response) if self.met && is_for_now(response.status()) => {
                 Ok(self.lost(format!("it answered {}", response.status())))
             }
             Ok(response) => {
@@ -142,4 +142,9 @@ impl Feed {
             }
         }
     }
+}
+
+/// Whether the same question may be answered in a while.
+fn is_for_now(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }

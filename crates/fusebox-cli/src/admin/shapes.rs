@@ -215,7 +215,8 @@ pub(crate) struct Latency {
 #[serde(default)]
 pub(crate) struct Standing {
     pub(crate) state: String,
-    pub(crate) revision: String,
+    /// Unknown before it is so.
+    pub(crate) revision: Option<String>,
     pub(crate) hold: Option<Hold>,
 }
 

@@ -100,8 +100,8 @@ fn told(done: &Done, circuit: &str) -> String {
     }
     if done.dry_run {
         line(QUIET.paint("nothing was done: --dry-run"));
-    } else {
-        line(QUIET.paint(format!("revision {}", words::plain(&done.after.revision))));
+    } else if let Some(revision) = &done.after.revision {
+        line(QUIET.paint(format!("revision {}", words::plain(revision))));
     }
     text
 }

@@ -141,7 +141,7 @@ fn in_dialog(model: &mut Model, key: KeyEvent, actor: &str) -> Option<Effect> {
 fn send(dialog: &mut Dialog, actor: &str) -> Option<Effect> {
     // What was tried is done to the circuit as it was when it was tried.
     let revision = match &dialog.step {
-        Step::Tried(done) => Some(done.before.revision.clone()).filter(|revision| !revision.is_empty()),
+        Step::Tried(done) => done.before.revision.clone(),
         _ => None,
     };
     let dry_run = !matches!(dialog.step, Step::Tried(_));

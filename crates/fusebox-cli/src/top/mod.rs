@@ -48,7 +48,8 @@ pub(crate) fn run(asked: &Top, output: Output) -> Result<(), Failure> {
     block_on(async {
         // What cannot be reached is said on the terminal as it is.
         let who = admin.get("/whoami").await?;
-        let name = who["name"].as_str().map_or_else(|| actor(None), str::to_owned);
+        let name = who["name"].as_str().filter(|_| who["authentication"] == "token");
+        let name = name.map_or_else(|| actor(None), str::to_owned);
         let hands = Hands { admin: admin.clone(), actor: name };
         watch(hands, paint).await
     })
@@ -94,7 +95,14 @@ async fn watch(hands: Hands, paint: Paint) -> Result<(), Failure> {
                 None => return Ok(()),
                 Some(event) => key(&mut model, &event, &hands.actor),
             },
-            Some(came) = came.recv() => take(&mut model, came, clock.now())?,
+            Some(first) = came.recv() => {
+                take(&mut model, first, clock.now())?;
+                // What came with it is drawn with it.
+                while let Ok(more) = came.try_recv() {
+                    take(&mut model, more, clock.now())?;
+                }
+                None
+            }
             () = clock::pause(TICK) => again(&mut model, clock.now()),
         };
         match effect {
@@ -150,7 +158,7 @@ impl Hands {
 }
 
 /// Takes in what came from outside.
-fn take(model: &mut Model, came: Came, now: Time) -> Result<Option<Effect>, Failure> {
+fn take(model: &mut Model, came: Came, now: Time) -> Result<(), Failure> {
     match came {
         Came::Over(failure) => return Err(failure),
         Came::Heard(heard) => hear(model, heard, now)?,
@@ -162,7 +170,7 @@ fn take(model: &mut Model, came: Came, now: Time) -> Result<Option<Effect>, Fail
         Came::Read(..) => {}
         Came::Ordered { dry_run, done } => ordered(model, dry_run, done, now),
     }
-    Ok(None)
+    Ok(())
 }
 
 fn hear(model: &mut Model, heard: Heard, now: Time) -> Result<(), Failure> {

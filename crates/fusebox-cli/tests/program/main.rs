@@ -6,6 +6,7 @@ mod demo;
 mod export;
 mod desk;
 mod operate;
+mod operator;
 mod queue;
 mod reach;
 mod run;
