@@ -6,13 +6,17 @@ use crate::admin::shapes::AuditEntry;
 use crate::admin::understood;
 use crate::args::operate::{AuditCommand, Lines};
 use crate::failure::Failure;
-use crate::look::{BAD, QUIET};
+use crate::look::{self, BAD, GOOD, QUIET};
 use crate::output::Output;
 use crate::table::table;
+use fusebox::admin::audit::{Broken, Verified, verify as verified};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+
+/// Digits of a hash.
+const HASH: usize = 64;
 
 pub(super) async fn run(command: &AuditCommand, output: Output) -> Result<(), Failure> {
     match command {
@@ -81,6 +85,28 @@ fn row(entry: &AuditEntry) -> Vec<String> {
     ]
 }
 
-fn verify(_file: &Path, _head: Option<&str>, _output: Output) -> Result<(), Failure> {
-    Err(Failure::Run("not yet".into()))
+/// Says whether a trail is as it was written, and what it ends with.
+fn verify(file: &Path, head: Option<&str>, output: Output) -> Result<(), Failure> {
+    let head = head.map(str::to_lowercase);
+    if let Some(head) = &head
+        && (head.len() != HASH || !head.chars().all(|c| c.is_ascii_hexdigit()))
+    {
+        return Err(Failure::Usage(format!("--head: found {head:?}, accepted: {HASH} hexadecimal digits")));
+    }
+    let trail = File::open(file).map_err(|source| Failure::Unreadable { path: file.into(), source })?;
+    match verified(BufReader::new(trail), head.as_deref()) {
+        Ok(Verified { entries: 0, .. }) => write(output, "unbroken: no entries yet\n"),
+        Ok(verified) => {
+            let entries = look::count(usize::try_from(verified.entries).unwrap_or(usize::MAX), "entry");
+            let entries = entries.replace("entrys", "entries");
+            let since = match (&head, verified.since_expected) {
+                (Some(_), since @ 1..) => format!(", {since} of them after the expected one"),
+                _ => String::new(),
+            };
+            write(output, &format!("{}: {entries}{since}\nhead {}\n", GOOD.paint("unbroken"), verified.head))
+        }
+        Err(Broken { line, why }) => {
+            Err(Failure::Run(format!("{}:{line}: the trail is broken: {}", file.display(), plain(&why))))
+        }
+    }
 }

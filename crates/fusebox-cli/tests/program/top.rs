@@ -9,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 const ENTER_SCREEN: &str = "\u{1b}[?1049h";
+/// Pieces of what is drawn that are waited for.
+const PATIENCE: usize = 200;
 const LEAVE_SCREEN: &str = "\u{1b}[?1049l";
 
 /// `fusebox top` on a terminal of 100 × 30, and all that it has drawn.
@@ -47,9 +49,12 @@ impl Top {
         Top { child, keys, drawn, seen: String::new(), pid, _folder: folder }
     }
 
-    /// Waits until this has been drawn.
+    /// Waits until this has been drawn; it draws four times a second, so that this ends.
     fn shows(&mut self, words: &str) {
-        while !self.seen.contains(words) {
+        for _ in 0..PATIENCE {
+            if self.seen.contains(words) {
+                return;
+            }
             match self.drawn.recv_timeout(Duration::from_secs(20)) {
                 Ok(bytes) => self.seen += &text(&bytes),
                 Err(RecvTimeoutError::Disconnected) => break,
