@@ -3,7 +3,6 @@
 use super::words::plain;
 use super::write;
 use crate::admin::shapes::AuditEntry;
-use crate::admin::understood;
 use crate::args::operate::{AuditCommand, Lines};
 use crate::failure::Failure;
 use crate::look::{self, BAD, GOOD, QUIET};
@@ -11,6 +10,7 @@ use crate::output::Output;
 use crate::table::table;
 use fusebox::admin::audit::{Broken, Verified, verify as verified};
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -26,43 +26,42 @@ pub(super) async fn run(command: &AuditCommand, output: Output) -> Result<(), Fa
         }
         AuditCommand::Show { file: None, limit, output: shape, reach } => {
             let answer = reach.admin(output)?.get(&format!("/audit?limit={limit}")).await?;
-            show(answer["entries"].as_array().map_or(&[], Vec::as_slice), *shape, output)
+            let entries = answer["entries"].as_array().into_iter().flatten();
+            show(&entries.map(Value::to_string).collect::<Vec<_>>(), *shape, output)
         }
     }
 }
 
-/// The last entries of a trail, the latest first.
-fn latest(file: &Path, limit: usize) -> Result<Vec<Value>, Failure> {
+/// The last entries of a trail, the latest first, as they were written: their hashes are over the text.
+fn latest(file: &Path, limit: usize) -> Result<Vec<String>, Failure> {
     let unreadable = |source| Failure::Unreadable { path: file.into(), source };
-    let mut last = std::collections::VecDeque::new();
+    let mut last = VecDeque::new();
     for (at, line) in BufReader::new(File::open(file).map_err(unreadable)?).lines().enumerate() {
         let line = line.map_err(unreadable)?;
         if line.trim().is_empty() {
             continue;
         }
-        let entry = serde_json::from_str(&line).map_err(|error| {
+        serde_json::from_str::<AuditEntry>(&line).map_err(|error| {
             let (file, line) = (file.display(), at + 1);
             Failure::Run(format!(
                 "{file}:{line}: not an entry of a trail: {error}; `fusebox audit verify {file}`"
             ))
         })?;
-        last.push_front(entry);
+        last.push_front(line);
         last.truncate(limit);
     }
     Ok(last.into())
 }
 
-fn show(entries: &[Value], shape: Lines, output: Output) -> Result<(), Failure> {
+fn show(entries: &[String], shape: Lines, output: Output) -> Result<(), Failure> {
     if shape == Lines::Json {
         return entries.iter().try_for_each(|entry| write(output, &format!("{entry}\n")));
     }
     if entries.is_empty() {
         return write(output, "no operator has done anything\n");
     }
-    let mut rows = Vec::new();
-    for entry in entries {
-        rows.push(row(&understood(entry.clone())?));
-    }
+    let entry = |line: &String| serde_json::from_str::<AuditEntry>(line).ok();
+    let rows: Vec<_> = entries.iter().filter_map(entry).map(|entry| row(&entry)).collect();
     write(output, &table(&["SEQ", "WHEN", "WHO", "DID", "TO", "RESULT", "WHY"], &rows))
 }
 

@@ -1,5 +1,6 @@
 //! The real program, as a user runs it: what it prints, what it serves, with which exit code it ends.
 
+mod audit;
 mod child;
 mod commands;
 mod demo;
