@@ -49,7 +49,7 @@ impl Top {
         Top { child, keys, drawn, seen: String::new(), pid, _folder: folder }
     }
 
-    /// Waits until this has been drawn; it draws four times a second, so that this ends.
+    /// Waits until this word has been drawn: between words the cursor may only move. It draws four times a second, so that this ends.
     fn shows(&mut self, words: &str) {
         for _ in 0..PATIENCE {
             if self.seen.contains(words) {
@@ -96,7 +96,7 @@ fn a_failing_dependency_is_seen_and_the_terminal_is_given_back() {
     let mut top = Top::start(admin);
     top.shows(ENTER_SCREEN);
     top.shows("OPEN");
-    top.shows("status 503");
+    top.shows("503");
     top.press("\r");
     top.shows("TRANSITIONS");
     top.press("\u{1b}");
