@@ -49,7 +49,8 @@ impl Top {
         Top { child, keys, drawn, seen: String::new(), pid, _folder: folder }
     }
 
-    /// Waits until this word has been drawn: between words the cursor may only move. It draws four times a second, so that this ends.
+    /// Waits until this word has been drawn: between words the cursor may only move. It draws four times a second,
+    /// so that this ends.
     fn shows(&mut self, words: &str) {
         for _ in 0..PATIENCE {
             if self.seen.contains(words) {
