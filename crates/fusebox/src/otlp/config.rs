@@ -35,7 +35,16 @@ impl Config {
         }
     }
 
-    pub(super) fn check(self) -> Result<Checked, Error> {
+    /// Whether it can work, as far as that shows without a collector.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Wrong`], with the first field that can never work.
+    pub fn check(&self) -> Result<(), Error> {
+        self.clone().checked().map(drop)
+    }
+
+    pub(super) fn checked(self) -> Result<Checked, Error> {
         let url = url(&self.endpoint).ok_or_else(|| {
             let found = self.endpoint.rsplit_once('@').map_or(&*self.endpoint, |(_, host)| host);
             Error::wrong("endpoint", found, "an http or https URL without credentials or a query")

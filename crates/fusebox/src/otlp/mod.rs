@@ -58,7 +58,7 @@ impl Admin {
     ///
     /// [`Error`] when the configuration can never work, or there is no thread to be had.
     pub fn export(&self, config: Config, tell: impl Fn(&str) + Send + 'static) -> Result<Exporter, Error> {
-        let checked = config.check()?;
+        let checked = config.checked()?;
         let ((stop, stopped), (alive, ended)) = (channel(), channel());
         let admin = self.clone();
         admin.exports().begin();
