@@ -59,11 +59,14 @@ pub(super) struct Text {
     format: Format,
     /// The family whose samples are told one by one.
     told: &'static str,
+    /// The label of each of its buckets: a family has the same in all its histograms.
+    edges: Vec<String>,
 }
 
 impl Tell for Text {
     fn family(&mut self, name: &'static str, kind: Kind, help: &'static str) {
         self.told = name;
+        self.edges.clear();
         // There, a counter's samples have the suffix and the family has not.
         let family = match (self.format, kind) {
             (Format::Open, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
@@ -88,10 +91,16 @@ impl Tell for Text {
     }
 
     fn histogram(&mut self, labels: &[(&'static str, &str)], seen: &Histogram<'_>) {
-        let (mut edges, mut within) = (seen.edges.iter(), 0);
-        for (bucket, count) in seen.counts.iter().enumerate() {
+        let mut edges = std::mem::take(&mut self.edges);
+        if edges.is_empty() {
+            // With a point in it always, as OpenMetrics wants it: the same series in both formats.
+            let finite = seen.edges.iter().map(|edge| format!("{edge:?}"));
+            edges.extend(finite.chain(["+Inf".into()]));
+        }
+        let mut within = 0;
+        for ((bucket, count), edge) in seen.counts.iter().enumerate().zip(&edges) {
             within += count;
-            self.series("_bucket", labels, Some(edges.next().copied()));
+            self.series("_bucket", labels, Some(edge));
             self.whole(within);
             match seen.examples.get(bucket) {
                 Some(Some(example)) if self.format == Format::Open => self.example(example),
@@ -99,6 +108,7 @@ impl Tell for Text {
             }
             self.written.push('\n');
         }
+        self.edges = edges;
         self.series("_sum", labels, None);
         self.value(seen.sum);
         self.written.push('\n');
@@ -111,7 +121,7 @@ impl Tell for Text {
 impl Text {
     /// Nothing yet, with room for so many bytes.
     pub(super) fn new(format: Format, room: usize) -> Text {
-        Text { written: String::with_capacity(room), format, told: "" }
+        Text { written: String::with_capacity(room), format, told: "", edges: Vec::new() }
     }
 
     pub(super) fn into_string(mut self) -> String {
@@ -121,8 +131,8 @@ impl Text {
         self.written
     }
 
-    /// A sample up to its value. `le` is the label of a bucket: its edge, or none for the last one.
-    fn series(&mut self, suffix: &str, labels: &[(&'static str, &str)], le: Option<Option<f64>>) {
+    /// A sample up to its value. `le` is the edge of a bucket.
+    fn series(&mut self, suffix: &str, labels: &[(&'static str, &str)], le: Option<&str>) {
         let out = &mut self.written;
         out.push_str(self.told);
         out.push_str(suffix);
@@ -135,14 +145,14 @@ impl Text {
             out.push('"');
             before = ',';
         }
-        match le {
-            None => {}
-            // With a point in it always, as OpenMetrics wants it: the same series in both formats.
-            Some(Some(edge)) => self.push(format_args!("{before}le=\"{edge:?}\"}}")),
-            Some(None) => self.push(format_args!("{before}le=\"+Inf\"}}")),
+        if let Some(edge) = le {
+            out.push(before);
+            out.push_str("le=\"");
+            out.push_str(edge);
+            out.push('"');
+            before = ',';
         }
-        let ends = if le.is_none() && before == ',' { "} " } else { " " };
-        self.written.push_str(ends);
+        out.push_str(if before == ',' { "} " } else { " " });
     }
 
     fn value(&mut self, value: f64) {
