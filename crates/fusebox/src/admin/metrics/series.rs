@@ -36,11 +36,11 @@ struct Places {
     shared: Counted,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Place {
     Own,
     /// Told under the shared name, with what it had counted at the last scrape.
-    Shared(Counted),
+    Shared(Box<Counted>),
 }
 
 impl Series {
@@ -78,7 +78,7 @@ impl Places {
                     free -= 1;
                     Place::Own
                 }
-                None => Place::Shared(Counted::default()),
+                None => Place::Shared(Box::default()),
             };
             let name = row.name.clone();
             let place = match place {
@@ -90,7 +90,7 @@ impl Places {
                 Place::Shared(last) => {
                     let grown = zip(&row.counted, &last, u64::saturating_sub);
                     self.shared = zip(&self.shared, &grown, u64::saturating_add);
-                    Place::Shared(zip(&row.counted, &last, u64::max))
+                    Place::Shared(Box::new(zip(&row.counted, &last, u64::max)))
                 }
             };
             self.places.insert(address(&row), (name, place));
