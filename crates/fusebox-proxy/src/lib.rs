@@ -49,6 +49,7 @@ mod session;
 mod socket;
 mod source;
 mod spare;
+mod telemetry;
 mod upload;
 mod verdict;
 mod walk;

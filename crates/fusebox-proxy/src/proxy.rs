@@ -9,8 +9,10 @@ use crate::health;
 use crate::journal::{Journal, Sink};
 use crate::kept::Larder;
 use crate::routes::Routes;
+use crate::telemetry;
 use crate::worker::{self, Shared};
 use fusebox::admin::Admin;
+use fusebox::otlp::Exporter;
 use fusebox::{Clock, Registry};
 use fusebox_core::{Rng, SharedRng};
 use std::collections::hash_map::RandomState;
@@ -48,6 +50,7 @@ pub struct Proxy {
     stopper: Stopper,
     workers: Vec<Thread>,
     admin: Option<Thread>,
+    exporter: Option<Exporter>,
     /// Dropped when the data path has stopped.
     admin_stopper: Option<watch::Sender<()>>,
 }
@@ -111,7 +114,7 @@ impl Proxy {
         journal.follow(&registry);
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
-        let operators = Admin::new(registry.clone());
+        let operators = Admin::new(registry.clone()).max_series(plan.telemetry.max_series);
         let mut routes = Routes::new(&plan, &Backing::new(&registry, &journal, backlog.as_ref()));
         let larders = routes.larders();
         let wards = std::mem::take(&mut routes.wards);
@@ -147,6 +150,7 @@ impl Proxy {
             stopper,
             workers: Vec::new(),
             admin: None,
+            exporter: None,
             admin_stopper: Some(admin_stopper),
         };
         for index in 0..workers {
@@ -178,6 +182,9 @@ impl Proxy {
             operators.start();
             let operators = operators.clone();
             proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, listener, admin_stop))?);
+        }
+        if let Some(plan) = &plan.telemetry.otlp {
+            proxy.exporter = Some(telemetry::export(plan, &operators, &proxy.journal)?);
         }
         operators.ready(true);
         Ok(proxy)
@@ -214,6 +221,9 @@ impl Proxy {
             cut_off += join(worker)?;
         }
         self.larders.iter().for_each(|larder| larder.flush());
+        if let Some(exporter) = self.exporter.take() {
+            exporter.shutdown();
+        }
         self.admin_stopper = None;
         self.admin.take().map(join).transpose()?;
         self.journal.flush();

@@ -15,7 +15,8 @@ pub struct Keys {
 }
 
 /// The top of the file.
-pub const TOP: Keys = keys("", &["region", "zone", "admin", "listener", "limits", "queue", "service"]);
+pub const TOP: Keys =
+    keys("", &["region", "zone", "admin", "listener", "limits", "queue", "telemetry", "service"]);
 /// `[admin]`
 pub const ADMIN: Keys = keys("admin", &["listen"]);
 /// `[[listener]]`
@@ -31,6 +32,11 @@ pub const LIMITS: Keys = keys(
         "max_connections",
         "max_header_bytes",
     ],
+);
+/// `[telemetry]`
+pub const TELEMETRY: Keys = keys(
+    "telemetry",
+    &["max_series", "otlp", "interval", "timeout", "service_name", "headers_file", "resource"],
 );
 /// `[[service]]`
 pub const SERVICE: Keys = keys(
@@ -247,11 +253,12 @@ pub const CACHED: Keys = keys(
 pub const CACHE_REDIS: Keys = keys("service.fallback.cached.redis", &["url", "timeout", "prefix"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 40] = [
+pub const ALL: [&Keys; 41] = [
     &TOP,
     &ADMIN,
     &LISTENER,
     &LIMITS,
+    &TELEMETRY,
     &SERVICE,
     &MATCH,
     &ENDPOINT,

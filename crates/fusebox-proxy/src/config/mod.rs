@@ -44,6 +44,7 @@ mod scopes;
 mod secret;
 mod service;
 mod spare;
+mod telemetry;
 mod throttle;
 mod timeout;
 mod upstreams;
@@ -59,6 +60,7 @@ pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
 pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
 pub use queue::{Defer, QueuePlace, QueuePlan, WebhookPlan};
 pub use spare::{CacheScope, Fallback, FallbackItem};
+pub use telemetry::{OtlpPlan, TelemetryPlan};
 
 use error::Errors;
 use reader::Table;
@@ -89,9 +91,10 @@ fn read<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>) -> Plan {
     let listeners = listen::listeners(&top, admin);
     let limits = listen::limits(&top);
     let queue = queue::read(&top);
+    let telemetry = telemetry::read(&top);
     let (services, unbounded) = service::read(&top, &listeners);
     let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
     queue::check_webhook(&top, queue.as_ref(), &names);
-    let plan = Plan { admin, listeners, services, limits, queue, warnings: Vec::new() };
+    let plan = Plan { admin, listeners, services, limits, queue, telemetry, warnings: Vec::new() };
     Plan { warnings: warnings::of(&plan, &unbounded), ..plan }
 }

@@ -4,6 +4,7 @@
 
 use super::chain::Policies;
 use super::queue::QueuePlan;
+use super::telemetry::TelemetryPlan;
 use http::HeaderName;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Where calls are kept that are made later.
     pub queue: Option<QueuePlan>,
+    /// What is told to whom, beside the admin interface.
+    pub telemetry: TelemetryPlan,
     /// What is doubtful, a sentence each. None of it keeps the plan from working.
     pub warnings: Vec<String>,
 }

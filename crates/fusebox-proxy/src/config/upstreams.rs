@@ -4,6 +4,7 @@ use super::chain::{CALL_TIMEOUT, Policies};
 use super::endpoint;
 use super::error::{ConfigError, ConfigErrors};
 use super::plan::{Endpoint, Limits, Match, Plan, Route, Service};
+use super::telemetry::TelemetryPlan;
 use fusebox_core::breaker::{self, Config};
 use fusebox_core::pipeline::Order;
 use std::net::SocketAddr;
@@ -72,6 +73,7 @@ impl Plan {
             services,
             limits,
             queue: None,
+            telemetry: TelemetryPlan::default(),
             warnings: Vec::new(),
         })
     }

@@ -26,6 +26,7 @@ mod asked;
 pub mod audit;
 mod circuits;
 mod controls;
+mod exporting;
 mod failures;
 mod gate;
 mod history;
@@ -59,7 +60,9 @@ use audit::Audit;
 use fusebox_queue::QueueStore;
 use gate::{Admitted, Underway};
 use left_closed::LeftClosed;
-use metrics::Series;
+#[cfg(feature = "otlp")]
+pub(crate) use metrics::Export;
+use metrics::{Exports, Series};
 use percent_encoding::percent_decode_str;
 use routes::Place;
 use serde_json::json;
@@ -80,6 +83,7 @@ pub struct Admin {
     subjects: Arc<Subjects>,
     left_closed: LeftClosed,
     series: Arc<Series>,
+    exports: Arc<Exports>,
     queue: Option<Arc<dyn QueueStore>>,
     watch: Watch,
     instance: Arc<str>,
@@ -115,6 +119,7 @@ impl Admin {
             subjects: Arc::default(),
             left_closed,
             series: Arc::default(),
+            exports: Arc::default(),
             queue: None,
             instance: format!("pid {}", std::process::id()).into(),
             watch,
@@ -221,6 +226,7 @@ impl Admin {
             }
             place if asked.is_change() => self.order(place, rest, (asked, caller), &mut underway.draft),
             Place::Index | Place::Page => page::answer(asked),
+            Place::Metrics => Ok(self.metrics(asked.accept)),
             place => self.read(place, rest, asked.query(), caller),
         }
     }
@@ -287,7 +293,7 @@ impl Admin {
             Place::Readyz if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
             Place::Readyz => Answer::text(503, "not ready\n"),
             Place::OpenApi => Answer::new(200, "application/json", OPENAPI),
-            Place::Metrics => Answer::metrics(self.metrics()),
+            Place::Metrics => self.metrics(None),
             Place::Circuits => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
             Place::Circuit => self.circuit(&self.find(rest)?),
             Place::Histories => self.history(None, query)?,
@@ -356,9 +362,5 @@ impl Admin {
             left_closed: &self.left_closed,
             watch: &self.watch,
         }
-    }
-
-    fn metrics(&self) -> String {
-        metrics::text(&self.registry, &self.left_closed, &self.series, &self.subjects)
     }
 }

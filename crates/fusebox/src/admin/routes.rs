@@ -112,6 +112,8 @@ pub(super) const ROUTES: &[Route] = &[
     Route::read("/circuits/{name}", Place::Circuit, READ, "one circuit, JSON; percent-encode the name"),
     Route::read("/history", Place::Histories, READ, "what happened to all of them, JSON"),
     Route::read("/history/{name}", Place::History, READ, "what happened to it in the last 24 hours, JSON"),
+    Route::read("/latency/{name}", Place::Latency, READ, "how long its calls take, JSON"),
+    Route::read("/failures/{name}", Place::Failures, READ, "how its calls fail, and the last that did, JSON"),
     Route::read("/overrides", Place::Overrides, READ, "what operators hold, JSON"),
     Route::change("/overrides/{name}", Place::Override, "POST: hold, reset or release a circuit"),
     Route::read("/latency/{name}", Place::Latency, READ, "how long its calls take, JSON"),
