@@ -30,7 +30,7 @@ export class Banner {
     const hidden = overrides.length - SHOWN;
     this.more.hidden = hidden <= 0;
     setAttribute(this.more, "aria-expanded", String(this.#all));
-    setText(this.more, this.#all ? "Show fewer" : `Show ${hidden} more`);
+    setText(this.more, this.#all ? "Show fewer" : `Show ${Math.max(0, hidden)} more`);
   }
 
   #toggle() {

@@ -16,18 +16,17 @@ export function worstState(summary) {
   return summary.open > 0 ? "open" : summary.half_open > 0 ? "half_open" : "closed";
 }
 
-const showHeadline = whenChanged(([summary, link]) => {
+const showHeadline = whenChanged(([summary, isUp]) => {
   const worst = worstState(summary);
   byId("headline-shape").replaceChildren(shape(worst, summary.open + summary.half_open === 0 && summary.held > 0));
   byId("headline").replaceChildren(...sentence(summary, worst));
   document.body.dataset.worst = worst;
-  const drawn = ICONS[link === "live" ? worst : "lost"];
+  const drawn = ICONS[isUp ? worst : "lost"];
   byId("icon").href = `data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>${drawn}</svg>`;
-  document.title = `${title(summary, link)} · fusebox`;
+  document.title = `${isUp ? title(summary) : "DISCONNECTED"} · fusebox`;
 });
 
-function title(summary, link) {
-  if (link !== "live") return "DISCONNECTED";
+function title(summary) {
   if (summary.open > 0) return `${summary.open} OPEN`;
   return summary.half_open > 0 ? `${summary.half_open} half-open` : "all closed";
 }
@@ -54,7 +53,7 @@ export function paintHeadline(store, link, now) {
   const { summary, queue } = store;
   if (!summary) return;
   const { open, half_open, held, circuits, rejected_per_second, failing_since } = summary;
-  showHeadline([{ open, half_open, held, circuits, rejected_per_second, failing_since }, link]);
+  showHeadline([{ open, half_open, held, circuits, rejected_per_second, failing_since }, link === "live" || link === "late"]);
   const facts = [];
   if (summary.failingFor !== null) facts.push(`for ${span(summary.failingFor + (now - store.heardAt) / 1000)}`);
   facts.push(`${rate(summary.calls_per_second)} calls/s in all`);
