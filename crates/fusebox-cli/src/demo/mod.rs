@@ -5,7 +5,6 @@
 //! from the circuits, the servers and the callers.
 
 mod backend;
-mod clock;
 mod load;
 mod scene;
 mod schedule;
@@ -17,6 +16,7 @@ mod tally;
 mod transcript;
 
 use crate::args;
+use crate::clock;
 use crate::failure::Failure;
 use crate::look::{HEAD, QUIET};
 use crate::output::Output;

@@ -1,4 +1,4 @@
-//! `/history/{name}`, `/overrides` and `/audit`: what happened, what is held now, and who did what.
+//! `/history`, `/history/{name}`, `/overrides` and `/audit`: what happened, what is held now, and who did what.
 
 use super::answer::Problem;
 use super::audit::{Audit, AuditEntry};
@@ -34,7 +34,7 @@ impl Query {
 #[derive(Serialize)]
 struct History {
     generated_at: Option<String>,
-    name: String,
+    name: Option<String>,
     events: Vec<Arc<LogEvent>>,
     lost: u64,
     /// Events of all circuits that the file of histories lacks.
@@ -47,19 +47,20 @@ struct Overrides {
     overrides: Vec<Override>,
 }
 
-/// What happened to `circuit`, the newest first.
+/// What happened to `circuit`, or to all of them, the newest first.
 pub(super) fn of(
     watch: &Watch,
     subject: &Subject,
-    circuit: &CircuitBreaker,
+    circuit: Option<&CircuitBreaker>,
     query: &str,
 ) -> Result<impl Serialize + use<>, Problem> {
     let limit = Query::limit(query)?;
     let wall = Wall::read(subject.registry.clock().now());
-    let (events, lost) = watch.story(subject, circuit.name(), limit);
+    let name = circuit.map(|circuit| &**circuit.name());
+    let (events, lost) = watch.story(subject, name, limit);
     Ok(History {
         generated_at: wall.rfc3339(wall.now()),
-        name: circuit.name().to_string(),
+        name: name.map(str::to_owned),
         events,
         lost,
         unwritten: watch.unwritten(),

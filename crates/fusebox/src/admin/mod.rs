@@ -290,9 +290,8 @@ impl Admin {
             Place::Metrics => Answer::metrics(self.metrics()),
             Place::Circuits => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
             Place::Circuit => self.circuit(&self.find(rest)?),
-            Place::History => {
-                Answer::json(200, &history::of(&self.watch, &self.subject(), &self.find(rest)?, query)?)
-            }
+            Place::Histories => self.history(None, query)?,
+            Place::History => self.history(Some(&self.find(rest)?), query)?,
             Place::Latency => Answer::json(200, &latency::one(&self.find(rest)?)),
             Place::Failures => Answer::json(200, &failures::one(&self.find(rest)?)),
             Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
@@ -321,6 +320,10 @@ impl Admin {
     fn circuit(&self, circuit: &CircuitBreaker) -> Answer {
         let (told, revision) = circuits::one(circuit, &self.circuits_from());
         Answer::json(200, &told).with("etag", format!("\"{revision}\""))
+    }
+
+    fn history(&self, circuit: Option<&CircuitBreaker>, query: &str) -> Result<Answer, Problem> {
+        Ok(Answer::json(200, &history::of(&self.watch, &self.subject(), circuit, query)?))
     }
 
     fn config(&self) -> Result<Answer, Problem> {

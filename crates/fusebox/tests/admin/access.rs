@@ -112,6 +112,7 @@ const OPEN: &[(&str, &str)] = &[
 const LOOKS: &[(&str, &str)] = &[
     ("GET", "/circuits"),
     ("GET", "/circuits/pay"),
+    ("GET", "/history"),
     ("GET", "/history/pay"),
     ("GET", "/latency/pay"),
     ("GET", "/failures/pay"),
