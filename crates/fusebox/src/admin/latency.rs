@@ -75,9 +75,7 @@ mod tests {
     fn every_attempt_is_in_the_bucket_that_its_latency_names() {
         let record = Record::default();
         let nanos = [1, 1_000, 1_001, 2_000, 4_999, 5_000_000, 5_000_001, 500_000_000_000, 500_000_000_001];
-        for nanos in nanos {
-            record.took(Duration::from_nanos(nanos), None, Time::ZERO);
-        }
+        nanos.iter().for_each(|nanos| record.took(Duration::from_nanos(*nanos), None, Time::ZERO));
         let told = buckets(&record.snapshot());
         let found: Vec<_> =
             told.iter().filter(|it| it.count > 0).map(|it| (it.le_seconds, it.count)).collect();
