@@ -21,7 +21,7 @@ pub struct Answer {
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
     /// What the body was written from, if it is a refusal.
-    problem: Option<Box<Problem>>,
+    problem: Option<Problem>,
 }
 
 impl Answer {
@@ -51,9 +51,9 @@ impl Answer {
 
     /// As the answer to the request that is known by `id`.
     #[must_use]
-    pub(crate) fn to_request(mut self, id: &str) -> Answer {
+    pub(crate) fn known_by(mut self, id: &str) -> Answer {
         if let Some(problem) = &mut self.problem {
-            problem.request_id = Some(id.into());
+            problem.0.request_id = Some(id.into());
             self.body = encoded(problem).into();
         }
         self.with("x-request-id", id)
@@ -61,18 +61,22 @@ impl Answer {
 
     /// What is wrong, if this is a refusal.
     pub(crate) fn detail(&self) -> Option<&str> {
-        self.problem.as_ref().map(|problem| &*problem.detail)
+        self.problem.as_ref().map(|problem| &*problem.0.detail)
     }
 }
 
 /// A refusal, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Problem {
+#[serde(transparent)]
+pub(crate) struct Problem(Box<Told>);
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Told {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
-    pub(crate) status: u16,
-    pub(crate) detail: String,
+    status: u16,
+    detail: String,
     request_id: Option<String>,
     /// What there is instead.
     paths: &'static [&'static str],
@@ -87,7 +91,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(status: u16, slug: &str, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
+        Problem(Box::new(Told {
             kind: format!("urn:fusebox:problem:{slug}"),
             title,
             status,
@@ -97,7 +101,7 @@ impl Problem {
             more: Map::new(),
             allow: None,
             headers: Vec::new(),
-        }
+        }))
     }
 
     pub(crate) fn no_such_path(path: &str) -> Problem {
@@ -106,7 +110,9 @@ impl Problem {
 
     pub(crate) fn no_such_circuit(name: &str) -> Problem {
         let detail = format!("there is no circuit named '{name}'; /circuits lists them");
-        Problem { kind: "urn:fusebox:problem:no-such-circuit".into(), ..Problem::not_found(detail) }
+        let mut problem = Problem::not_found(detail);
+        problem.0.kind = "urn:fusebox:problem:no-such-circuit".into();
+        problem
     }
 
     pub(crate) fn no_such_item(id: u64) -> Problem {
@@ -118,14 +124,17 @@ impl Problem {
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Problem {
-        Problem { paths: &PATHS, ..Problem::new(404, "not-found", "Not Found", detail) }
+        let mut problem = Problem::new(404, "not-found", "Not Found", detail);
+        problem.0.paths = &PATHS;
+        problem
     }
 
     /// What is asked for takes only these methods.
     pub(crate) fn only(allow: &'static str) -> Problem {
         let detail = format!("here there is only: {allow}");
-        let problem = Problem::new(405, "method-not-allowed", "Method Not Allowed", detail);
-        Problem { allow: Some(allow), paths: &PATHS, ..problem }
+        let mut problem = Problem::new(405, "method-not-allowed", "Method Not Allowed", detail);
+        (problem.0.allow, problem.0.paths) = (Some(allow), &PATHS);
+        problem
     }
 
     pub(crate) fn too_many_readers() -> Problem {
@@ -195,20 +204,26 @@ impl Problem {
     /// With another field.
     #[must_use]
     pub(crate) fn and(mut self, field: &str, value: impl Into<Value>) -> Problem {
-        self.more.insert(field.into(), value.into());
+        self.0.more.insert(field.into(), value.into());
         self
     }
 
     /// With another header.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Problem {
-        self.headers.push((name, value.into()));
+        self.0.headers.push((name, value.into()));
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status
+    }
+
     pub(crate) fn answer(self) -> Answer {
-        let answer = Answer::new(self.status, "application/problem+json", encoded(&self));
-        Answer { allow: self.allow, headers: self.headers.clone(), problem: Some(Box::new(self)), ..answer }
+        let answer = Answer::new(self.0.status, "application/problem+json", encoded(&self));
+        let headers = self.0.headers.clone();
+        Answer { allow: self.0.allow, headers, problem: Some(self), ..answer }
     }
 }
 

@@ -92,7 +92,7 @@ impl Admin {
             };
             self.audit.refuse(draft, wall.now());
         }
-        answer.to_request(&id)
+        answer.known_by(&id)
     }
 }
 

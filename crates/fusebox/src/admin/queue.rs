@@ -97,6 +97,9 @@ fn ordered(body: &[u8], caller: &Caller, draft: &mut Draft) -> Result<OrderRepor
     if let (Some(fields), Some(name)) = (body.as_object_mut(), &caller.name) {
         fields.entry("actor").or_insert_with(|| name.as_str().into());
     }
+    if let Some(Value::Object(filter)) = body.get_mut("filter") {
+        filter.values_mut().for_each(make_whole);
+    }
     let order: OrderReport = serde_json::from_value(body).map_err(wrong)?;
     orders::check_text("actor", &order.actor, orders::LONGEST_ACTOR)?;
     orders::check_text("reason", &order.reason, orders::LONGEST_REASON)?;
@@ -105,6 +108,16 @@ fn ordered(body: &[u8], caller: &Caller, draft: &mut Draft) -> Result<OrderRepor
     draft.target = serde_json::to_string(&order.filter).ok();
     (draft.actor, draft.reason) = (Some(actor.clone()), Some(order.reason.clone()));
     Ok(OrderReport { actor, ..order })
+}
+
+/// JSON has one kind of number: 17.0 is 17.
+fn make_whole(value: &mut Value) {
+    /// Above this not every whole number is one of the kind that has fractions.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let fraction = value.as_f64().filter(|_| value.is_f64());
+    if let Some(whole) = fraction.filter(|number| number.fract() == 0.0 && (0.0..=EXACT).contains(number)) {
+        *value = (whole as u64).into();
+    }
 }
 
 fn failed(error: StoreError) -> Problem {

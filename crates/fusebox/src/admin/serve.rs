@@ -28,7 +28,7 @@ enum Kind {
 }
 
 /// A stream of events, and the request that asked for it.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     pub(super) feed: Feed,
     pub(super) lease: Option<Lease>,
     pub(super) id: String,
@@ -103,7 +103,7 @@ impl Admin {
                 Err(answer) => whole(answer, asked.method),
             };
         }
-        whole(self.respond(asked).await, &parts.method.to_string())
+        whole(self.respond(asked).await, parts.method.as_str())
     }
 }
 

@@ -39,7 +39,7 @@ fn queues_items_and_the_trail_are_read() {
 fn an_order_is_carried_out_and_written_down() {
     let (admin, store) = admin();
     let order = json!({ "act": "bury", "actor": "ann", "reason": "stolen", "filter": { "key": "a" } });
-    let dry = json!({ "act": "bury", "actor": "ann", "dry_run": true });
+    let dry = json!({ "act": "bury", "actor": "ann", "dry_run": true, "filter": { "limit": 9.0 } });
     assert_eq!(
         told(&ask(&admin, "POST", "/queue/orders", &dry.to_string())),
         json!({ "items": [1, 2], "dry_run": true })

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn fields(body: &str) -> Result<Fields, u16> {
-        Fields::read(body.as_bytes()).map_err(|problem| problem.status)
+        Fields::read(body.as_bytes()).map_err(|problem| problem.status())
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
     fn a_text_shows_what_it_says() {
         let read = |text: &str| {
             let mut fields = Fields(vec![("who".into(), text.into())]);
-            fields.text("who", 5).map_err(|problem| problem.status)
+            fields.text("who", 5).map_err(|problem| problem.status())
         };
         assert_eq!(read(" ann "), Ok("ann".into()));
         assert_eq!(read("äöüßé"), Ok("äöüßé".into()));
@@ -188,7 +188,7 @@ mod tests {
             assert_eq!(read(text), Err(422), "{text:?}");
         }
         assert_eq!(
-            fields("{}").expect("an object").text("who", 5).map_err(|problem| problem.status),
+            fields("{}").expect("an object").text("who", 5).map_err(|problem| problem.status()),
             Err(422)
         );
     }
