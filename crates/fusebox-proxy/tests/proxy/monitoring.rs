@@ -50,7 +50,11 @@ fn prometheus_scrapes_open_metrics_and_keeps_the_exemplar() {
     assert_eq!(client.read().status, 200);
     let folder = tempfile::tempdir().expect("a folder");
     let (_prometheus, address) = prometheus(folder.path(), admin);
-    eventually("Prometheus", || std::net::TcpStream::connect(address).map_err(|error| error.to_string()));
+    eventually("Prometheus", || {
+        std::net::TcpStream::connect(address).map_err(|error| error.to_string())?;
+        let answer = get(address, "/-/ready");
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    });
     let ask = |path: &str| -> Value { get(address, path).json() };
     eventually("a scrape", || {
         let up = ask("/api/v1/query?query=circuit_breaker_call_duration_seconds_count");
