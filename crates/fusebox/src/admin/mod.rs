@@ -27,6 +27,7 @@ pub mod audit;
 mod circuits;
 mod controls;
 mod gate;
+mod held;
 mod history;
 mod left_closed;
 mod metrics;
@@ -54,6 +55,7 @@ use answer::Problem;
 use audit::Audit;
 use fusebox_queue::QueueStore;
 use gate::{Admitted, Underway};
+use held::Held;
 use left_closed::LeftClosed;
 use metrics::Series;
 use percent_encoding::percent_decode_str;
@@ -72,7 +74,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 pub struct Admin {
     registry: Registry,
     ready: Arc<AtomicBool>,
-    subjects: Arc<Subjects>,
+    subjects: Held,
     left_closed: LeftClosed,
     series: Arc<Series>,
     queue: Option<Arc<dyn QueueStore>>,
@@ -106,7 +108,7 @@ impl Admin {
         Admin {
             registry,
             ready: Arc::default(),
-            subjects: Arc::default(),
+            subjects: Held::default(),
             left_closed,
             series: Arc::default(),
             queue: None,
@@ -124,13 +126,21 @@ impl Admin {
     /// told together, and one that several pipelines share is counted once.
     #[must_use]
     pub fn with(self, subjects: Subjects) -> Admin {
-        Admin { subjects: Arc::new(subjects), ..self }
+        self.show(subjects);
+        self
+    }
+
+    /// Answers about these subjects instead, through this handle and its clones, and forgets what it knew of circuits that
+    /// the registry has let go of.
+    pub fn show(&self, subjects: Subjects) {
+        self.subjects.replace(subjects);
+        self.left_closed.forget_gone(&self.registry);
     }
 
     /// Also tells of every policy in this pipeline, which belongs to `service`.
     #[must_use]
     pub fn pipeline(self, service: impl Into<String>, pipeline: &Pipeline) -> Admin {
-        let mut subjects = Subjects::clone(&self.subjects);
+        let mut subjects = Subjects::clone(&self.subjects.read());
         subjects.pipelines.push((service.into(), Arc::new(pipeline.clone())));
         self.with(subjects)
     }
@@ -285,7 +295,9 @@ impl Admin {
                 Answer::json(200, &history::of(&self.watch, &self.subject(), &self.find(rest)?, query)?)
             }
             Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
-            Place::Pipelines => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
+            Place::Pipelines => {
+                Answer::json(200, &pipelines::all(&self.subjects.read(), self.registry.clock()))
+            }
             Place::Config => self.config()?,
             Place::LogLevel => self.log_level()?,
             Place::Audit => Answer::json(200, &history::audit(&self.audit, &self.registry, query)?),
@@ -345,6 +357,6 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.registry, &self.left_closed, &self.series, &self.subjects)
+        metrics::text(&self.registry, &self.left_closed, &self.series, &self.subjects.read())
     }
 }
