@@ -1,6 +1,8 @@
 //! The proxy on real sockets, before backends and behind clients that misbehave. Each test says what the client saw,
 //! what the breaker counted, and what reached the backend.
 
+#[cfg(unix)]
+mod admin;
 mod broken_bodies;
 mod circuit;
 mod client_faults;
@@ -15,6 +17,7 @@ mod hedging;
 mod limits;
 mod operators;
 mod policies;
+mod reload;
 mod retries;
 mod scopes;
 mod second_levels;
