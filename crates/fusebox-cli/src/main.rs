@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod export;
 mod failure;
 mod generate;
 mod inspect;
@@ -45,6 +46,7 @@ fn obey(command: Command, output: Output) -> Result<(), Failure> {
         Command::Explain { file } => inspect::explain(&file, output),
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Queue(arguments) => queue::run(&arguments, output),
+        Command::Export(arguments) => export::run(&arguments, output),
         Command::Completions { shell } => generate::completions(shell, output),
         Command::Man { command } => generate::man(command.as_deref(), output),
     }

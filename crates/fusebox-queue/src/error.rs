@@ -25,7 +25,7 @@ pub enum StoreError {
     ReadOnly {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// What the system says, and what to do about it.
         why: String,
     },
     /// The file is no queue, or is damaged. It is left as it is.

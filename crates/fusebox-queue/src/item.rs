@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::notice::Notices;
-use crate::record::Record;
+use crate::notice::{NOTICES, Notices};
+use crate::record::{Record, State};
 use fusebox_core::Priority;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct ItemId(pub u64);
 pub struct Token {
     /// The item.
     pub id: ItemId,
-    /// Which of its leases: no two of a store are alike.
+    /// Which of its leases: no two of an item are alike.
     pub lease: u64,
 }
 
@@ -156,4 +156,12 @@ pub struct View {
     pub key: String,
     /// What has become of it.
     pub record: Record,
+}
+
+impl View {
+    /// Until when it is kept, once it has ended: the dead until somebody has looked at them, but for notices, of which nobody is told.
+    pub(crate) fn kept_until(&self, provider_window: Duration) -> Option<Timestamp> {
+        let stays = matches!(self.record.state, State::Dead(_)) && self.queue != NOTICES;
+        (!self.record.state.is_live() && !stays).then(|| self.record.keep_until(provider_window))
+    }
 }

@@ -226,12 +226,7 @@ impl Inner {
             }
         }
         let window = self.limits.provider_window;
-        let over = |item: &&Item| {
-            let record = &item.view.record;
-            !record.state.is_live()
-                && !matches!(record.state, State::Dead(_))
-                && record.keep_until(window) <= now
-        };
+        let over = |item: &&Item| item.view.kept_until(window).is_some_and(|at| at <= now);
         let over: Vec<_> = self.items.values().filter(over).map(|item| item.view.id).take(limit).collect();
         for id in over {
             self.items.remove(&id.0);

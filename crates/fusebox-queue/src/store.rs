@@ -53,8 +53,8 @@ pub trait QueueStore: Send + Sync {
     /// Calls an item off that is not being sent.
     fn cancel(&self, id: ItemId) -> Answer<'_, Cancelled>;
 
-    /// Does what an operator wants, and writes it down in the same transaction; answers whom it moved. A dry run changes nothing,
-    /// and is not written down.
+    /// Does what an operator wants, and writes it down in the same transaction; answers whom it moved. A store may do it in parts, if
+    /// it writes down how far it has come with each. A dry run changes nothing, and is not written down.
     fn operate(&self, order: Order) -> Answer<'_, Vec<ItemId>>;
 
     /// What operators have done, the latest first.

@@ -5,6 +5,7 @@
 
 mod examples;
 mod programs;
+mod python;
 mod suites;
 mod tally;
 
@@ -22,6 +23,7 @@ pub(crate) fn run(project: &Project, selection: &Selection) -> Result<bool, Chor
         end
     };
     steps.run("service programs", || programs::present(selection));
+    steps.run("Python programs", || python::present(project, selection));
     steps.run("unit and integration tests", || counted(suites::workspace(project, selection)));
     steps.run("documentation tests", || counted(suites::documentation(project, selection)));
     steps.run("loom tests", || counted(suites::loom(project, selection)));

@@ -18,6 +18,7 @@ const PROGRAMS: &[Program] = &[
         debian: "prometheus",
         wanted_by: &["fusebox", "fusebox-proxy", "fusebox-cli"],
     },
+    Program { name: "prometheus", debian: "prometheus", wanted_by: &["fusebox-cli"] },
     Program { name: "redis-server", debian: "redis-server", wanted_by: &["fusebox", "fusebox-proxy"] },
     Program { name: "nats-server", debian: "nats-server", wanted_by: &["fusebox-queue"] },
     Program { name: "postgres", debian: "postgresql", wanted_by: &["fusebox-queue", "fusebox-proxy"] },
@@ -39,9 +40,8 @@ pub(crate) fn present(selection: &Selection) -> End {
             End::Passed(names.join(", "))
         };
     }
-    if on_path("apt-get") && is_root() {
-        install(&missing);
-    }
+    let packages: Vec<&str> = missing.iter().map(|program| program.debian).collect();
+    apt(&packages);
     let missing: Vec<String> =
         missing.iter().filter(|program| !is_there(program.name)).map(lacking).collect();
     if missing.is_empty() { End::Passed("installed".into()) } else { End::Failed(missing.join("; ")) }
@@ -51,16 +51,19 @@ fn lacking(program: &&Program) -> String {
     format!("{} is missing: install it, on Debian `apt-get install {}`", program.name, program.debian)
 }
 
-fn install(programs: &[&Program]) {
-    let packages: Vec<&str> = programs.iter().map(|program| program.debian).collect();
+/// Installs Debian packages, where that is possible: as root, where there is apt-get. Whether it worked shows in the
+/// programs being there.
+pub(super) fn apt(packages: &[&str]) {
+    if !(on_path("apt-get") && is_root()) {
+        return;
+    }
     println!("installing {} with apt-get", packages.join(", "));
-    let apt = |arguments: &[&str]| {
+    let run = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).arg("-qq").args(arguments);
-        // Whether it worked shows in the program being there.
         command.status().is_ok_and(|status| status.success())
     };
-    if !(apt(&["update"]) && apt(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat())) {
+    if !(run(&["update"]) && run(&[&["install", "-y", "--no-install-recommends"], packages].concat())) {
         println!("apt-get failed");
     }
 }

@@ -1,8 +1,9 @@
 //! Producers: each hands one call over, waits until it is kept, and hands over the next.
 
-use crate::Pair;
+use crate::Trio;
 use crate::ours;
-use crate::raw::{Due, Raw};
+use crate::raw::Raw;
+use crate::tables::{EQUAL, KEYS};
 use fusebox_queue::sqlite::Sqlite;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,24 +16,28 @@ pub(crate) const BYTES: usize = 200;
 pub(crate) const QUEUE: &str = "payments";
 
 /// Items a second that are acknowledged, with few producers and with many.
-pub(crate) fn measure(folder: &Path, rounds: usize, span: Duration) -> Result<Vec<Pair>, String> {
-    let mut pairs = Vec::new();
+pub(crate) fn measure(folder: &Path, rounds: usize, span: Duration) -> Result<Vec<Trio>, String> {
+    let mut trios = Vec::new();
     for producers in PRODUCERS {
-        let raw = Raw::open(&folder.join(format!("raw-{producers}")), Due::Unknown)?;
+        let open = |name, table| Raw::open(&folder.join(format!("{name}-{producers}")), table);
+        let (least, equal) = (open("least", &KEYS)?, open("equal", &EQUAL)?);
         let store = ours::open(&folder.join(format!("ours-{producers}")))?;
-        let mut figures = Vec::new();
-        for _ in 0..rounds {
-            let raw = rate(producers, span, || {
+        let raw = |raw: &Raw| {
+            rate(producers, span, || {
                 let mut desk = raw.producer();
                 move |number| desk.enqueue(key(number))
-            });
-            figures.push((raw, rate(producers, span, || one_by_one(store.clone()))));
+            })
+        };
+        let mut figures = Vec::new();
+        for _ in 0..rounds {
+            let (least, equal) = (raw(&least), raw(&equal));
+            figures.push([least, equal, rate(producers, span, || one_by_one(store.clone()))]);
         }
         let title = format!("enqueue, {producers} producer{}", if producers == 1 { "" } else { "s" });
-        pairs.push(Pair::of(title, &figures));
-        println!("{}: {:.0} of {:.0}", pairs[pairs.len() - 1].title, figures[0].1, figures[0].0);
+        println!("{title}: {figures:.0?}");
+        trios.push(Trio::of(title, &figures));
     }
-    Ok(pairs)
+    Ok(trios)
 }
 
 fn one_by_one(store: Sqlite) -> impl FnMut(u64) -> Result<(), String> + Send {

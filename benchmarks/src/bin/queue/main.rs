@@ -7,6 +7,7 @@ mod load;
 mod ours;
 mod raw;
 mod report;
+mod tables;
 
 use fusebox_benchmarks::stats::Spread;
 use fusebox_benchmarks::{machine, page};
@@ -33,27 +34,31 @@ struct Options {
     cold: Option<PathBuf>,
 }
 
-/// Items a second of both, and ours over the other's, round by round.
-pub(crate) struct Pair {
+/// Items a second of raw SQLite, with the least of a table and with an equal one, and ours; and ours over each, round by round.
+pub(crate) struct Trio {
     pub(crate) title: String,
-    pub(crate) raw: Spread,
+    pub(crate) least: Spread,
+    pub(crate) equal: Spread,
     pub(crate) ours: Spread,
-    pub(crate) ratio: Spread,
-    /// Whether the ratio has a target.
+    pub(crate) of_least: Spread,
+    pub(crate) of_equal: Spread,
+    /// Whether the ratios have a target.
     pub(crate) judged: bool,
 }
 
-impl Pair {
-    /// Of `(raw, ours)` in each round.
-    pub(crate) fn of(title: impl Into<String>, rounds: &[(f64, f64)]) -> Pair {
-        let spread = |pick: fn(&(f64, f64)) -> f64| {
+impl Trio {
+    /// Of `[least, equal, ours]` in each round.
+    pub(crate) fn of(title: impl Into<String>, rounds: &[[f64; 3]]) -> Trio {
+        let spread = |pick: fn(&[f64; 3]) -> f64| {
             Spread::of(&rounds.iter().map(pick).collect::<Vec<_>>()).expect("a round or more")
         };
-        Pair {
+        Trio {
             title: title.into(),
-            raw: spread(|(raw, _)| *raw),
-            ours: spread(|(_, ours)| *ours),
-            ratio: spread(|(raw, ours)| ours / raw),
+            least: spread(|[least, ..]| *least),
+            equal: spread(|[_, equal, _]| *equal),
+            ours: spread(|[.., ours]| *ours),
+            of_least: spread(|[least, _, ours]| ours / least),
+            of_equal: spread(|[_, equal, ours]| ours / equal),
             judged: true,
         }
     }
@@ -107,11 +112,11 @@ fn run(options: &Options) -> Result<(), String> {
     let folder = tempfile::tempdir_in(&options.folder).map_err(|error| error.to_string())?;
     let floor = floor::measure(folder.path(), 400).map_err(|error| error.to_string())?;
     println!("one small write and its fdatasync: {floor} µs");
-    let mut pairs = load::measure(folder.path(), options.rounds, options.span)?;
-    pairs.extend(drain::measure(folder.path(), options.rounds, options.span)?);
+    let mut trios = load::measure(folder.path(), options.rounds, options.span)?;
+    trios.extend(drain::measure(folder.path(), options.rounds, options.span)?);
     let backlog = backlog::measure(folder.path(), options.items, options.rounds)?;
     let load = before.zip(machine::load());
-    let section = report::section(&machine::describe(), load, floor, (&pairs, &backlog), options.rounds);
+    let section = report::section(&machine::describe(), load, floor, (&trios, &backlog), options.rounds);
     println!("{section}");
     if let Some(path) = &options.page {
         page::write(path, "queue", &section).map_err(|e| format!("cannot write {}: {e}", path.display()))?;

@@ -1,21 +1,14 @@
-//! The least that a queue in SQLite can be: a table with a unique key, and one thread that commits what is waiting. No limits, no
-//! classes, no expiry, no fencing, no state machine.
+//! Raw SQLite: a [table](crate::tables), and one thread that commits what is waiting.
 
 use crate::load::{BYTES, QUEUE, key, next_number};
+use crate::tables::Table;
 use rusqlite::{Connection, params};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// Whether it can find what is due.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Due {
-    Indexed,
-    Unknown,
-}
-
 /// A connection with the settings of the store.
-pub(crate) fn connect(path: &Path, due: Due) -> Result<Connection, String> {
+pub(crate) fn connect(path: &Path, table: &Table) -> Result<Connection, String> {
     let open = || {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -23,64 +16,65 @@ pub(crate) fn connect(path: &Path, due: Due) -> Result<Connection, String> {
         // As long as the store lets it become: 16 MiB.
         connection.pragma_update(None, "wal_autocheckpoint", 4_096)?;
         connection.pragma_update(None, "cache_size", -65_536)?;
-        connection.execute_batch(
-            "CREATE TABLE item (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, key TEXT NOT NULL, payload BLOB NOT NULL,
-                state INTEGER NOT NULL DEFAULT 0, due_at INTEGER NOT NULL, lease INTEGER, UNIQUE (queue, key))",
-        )?;
-        if due == Due::Indexed {
-            connection.execute_batch("CREATE INDEX item_due ON item (queue, due_at, id) WHERE state = 0")?;
-        }
+        connection.execute_batch(table.schema)?;
         Ok(connection)
     };
     open().map_err(|error: rusqlite::Error| error.to_string())
 }
 
-/// Inserts `keys`, within a transaction of the caller.
-fn insert(connection: &Connection, keys: impl IntoIterator<Item = String>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO item (queue, key, payload, due_at) VALUES (?1, ?2, ?3, ?4)";
-    let mut insert = connection.prepare_cached(sql)?;
+/// Inserts `keys`, in a transaction.
+fn insert(
+    connection: &Connection,
+    table: &Table,
+    keys: impl IntoIterator<Item = String>,
+) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+    let (mut insert, mut count) = (connection.prepare_cached(table.insert)?, 0);
     for key in keys {
         insert.execute(params![QUEUE, key, [b'x'; BYTES], 1_700_000_000_000_i64])?;
+        count += 1;
     }
-    Ok(())
+    commit(connection, table, count)
 }
 
-/// `count` more items, a thousand to a transaction.
-pub(crate) fn fill(connection: &Connection, count: u64) -> Result<(), String> {
-    let fill = || {
-        for from in (0..count).step_by(1_000) {
-            connection.execute_batch("BEGIN IMMEDIATE")?;
-            insert(connection, (from..count.min(from + 1_000)).map(|_| key(next_number())))?;
-            connection.execute_batch("COMMIT")?;
-        }
-        Ok(())
-    };
-    fill().map_err(|error: rusqlite::Error| error.to_string())
+fn commit(connection: &Connection, table: &Table, counted: i64) -> rusqlite::Result<()> {
+    if let Some(count) = table.count.filter(|_| counted != 0) {
+        connection.prepare_cached(count)?.execute([counted])?;
+    }
+    connection.prepare_cached("COMMIT")?.execute(()).map(drop)
+}
+
+/// `count` more items, `at_a_time` to a transaction.
+pub(crate) fn fill(connection: &Connection, table: &Table, count: u64, at_a_time: u64) -> Result<(), String> {
+    let mut froms = (0..count).step_by(at_a_time as usize);
+    let filled = froms.try_for_each(|from| {
+        let keys = (from..count.min(from + at_a_time)).map(|_| key(next_number()));
+        insert(connection, table, keys)
+    });
+    filled.map_err(|error| error.to_string())
 }
 
 /// Leases up to `most` items and marks them as done: two transactions, as it has to be where a lease is to survive.
-pub(crate) fn lease_and_settle(connection: &Connection, most: usize) -> Result<u64, String> {
+pub(crate) fn lease_and_settle(connection: &Connection, table: &Table, most: usize) -> Result<u64, String> {
     let turn = || {
         let begin = || connection.prepare_cached("BEGIN IMMEDIATE")?.execute(());
-        let commit = || connection.prepare_cached("COMMIT")?.execute(());
         begin()?;
-        let due = "SELECT id, payload FROM item WHERE state = 0 AND queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
-        let mut due = connection.prepare_cached(due)?;
+        let mut due = connection.prepare_cached(table.due)?;
         let due = due.query_map(params![QUEUE, i64::MAX, most], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
         })?;
         let due = due.collect::<rusqlite::Result<Vec<_>>>()?;
-        let mut lease = connection.prepare_cached("UPDATE item SET state = 1, lease = ?2 WHERE id = ?1")?;
+        let mut lease = connection.prepare_cached(table.lease)?;
         for (id, _) in &due {
             lease.execute([id, id])?;
         }
-        commit()?;
+        commit(connection, table, 0)?;
         begin()?;
-        let mut done = connection.prepare_cached("UPDATE item SET state = 2 WHERE id = ?1 AND lease = ?2")?;
+        let mut done = connection.prepare_cached(table.settle)?;
         for (id, _) in &due {
             done.execute([id, id])?;
         }
-        commit()?;
+        commit(connection, table, -(due.len() as i64))?;
         Ok(due.len() as u64)
     };
     turn().map_err(|error: rusqlite::Error| error.to_string())
@@ -95,10 +89,10 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    pub(crate) fn open(path: &Path, due: Due) -> Result<Raw, String> {
-        let connection = connect(path, due)?;
+    pub(crate) fn open(path: &Path, table: &'static Table) -> Result<Raw, String> {
+        let connection = connect(path, table)?;
         let (jobs, queue) = channel();
-        let thread = std::thread::spawn(move || commit(&connection, &queue));
+        let thread = std::thread::spawn(move || work(&connection, table, &queue));
         Ok(Raw { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -117,18 +111,14 @@ impl Drop for Raw {
     }
 }
 
-fn commit(connection: &Connection, queue: &Receiver<Job>) {
+fn work(connection: &Connection, table: &Table, queue: &Receiver<Job>) {
     while let Ok(first) = queue.recv() {
         let mut answers = Vec::new();
         let keys = std::iter::once(first).chain(queue.try_iter()).take(4_096).map(|(key, answer)| {
             answers.push(answer);
             key
         });
-        let done = (|| {
-            connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-            insert(connection, keys)?;
-            connection.prepare_cached("COMMIT")?.execute(())
-        })();
+        let done = insert(connection, table, keys);
         for answer in answers {
             let _ = answer.send(done.is_ok());
         }

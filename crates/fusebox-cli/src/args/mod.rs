@@ -1,6 +1,7 @@
 //! The argument grammar: one definition, from which come parsing, help, completions, the man page and
 //! `docs/cli.md`.
 
+pub(crate) mod export;
 pub(crate) mod queue;
 #[cfg(test)]
 mod reference;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Look after deferred calls
     #[command(after_help = queue::QUEUE)]
     Queue(queue::Queue),
+    /// Write alerts, a dashboard, or a mesh's configuration
+    #[command(after_help = export::EXPORT)]
+    Export(export::Export),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS)]
     Completions {

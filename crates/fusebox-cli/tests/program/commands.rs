@@ -17,9 +17,21 @@ fn run(arguments: &str) -> (i32, String, String) {
 #[test]
 fn help_is_what_the_reference_says() {
     let page = std::fs::read_to_string(in_root("docs/cli.md")).expect("docs/cli.md is there");
-    for command in
-        ["", "run", "check", "explain", "demo", "queue", "queue list", "queue redrive", "completions", "man"]
-    {
+    for command in [
+        "",
+        "run",
+        "check",
+        "explain",
+        "demo",
+        "queue",
+        "queue list",
+        "queue redrive",
+        "export",
+        "export alerts",
+        "export envoy",
+        "completions",
+        "man",
+    ] {
         let (code, out, err) = run(&format!("{command} --help"));
         assert_eq!((code, err.as_str()), (0, ""), "{command}");
         assert!(page.contains(out.trim_end()), "docs/cli.md does not have this:\n{out}");
@@ -42,7 +54,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("check none.toml", "cannot read none.toml: No such file"),
         ("explain", "<FILE>"),
         ("demo --seconds 1", "6..=600"),
-        ("man nothing", "there are run, check, explain, demo, queue, completions, man"),
+        ("man nothing", "there are run, check, explain, demo, queue, export, completions, man"),
         ("chekc a.toml", "a similar subcommand exists: 'check'"),
     ] {
         let (code, out, err) = run(arguments);

@@ -3,5 +3,6 @@
 mod child;
 mod commands;
 mod demo;
+mod export;
 mod queue;
 mod run;

@@ -114,17 +114,14 @@ impl Desk {
                 self.follow(&row).await;
                 continue;
             }
-            let record = &row.view.record;
-            let is_dead = matches!(record.state, State::Dead(_));
-            if is_dead && kept.written_at.after(self.key_ttl / 2) <= now {
-                // The dead stay: a row that is written again begins its life anew.
-                self.ledger.write(&row, kept.revision).await?;
-            } else if !is_dead
-                && !record.state.is_live()
-                && record.keep_until(self.limits.provider_window) <= now
-            {
+            let kept_until = row.view.kept_until(self.limits.provider_window);
+            let is_dead = matches!(row.view.record.state, State::Dead(_));
+            if kept_until.is_some_and(|at| at <= now) {
                 self.ledger.forget(kept.revision).await?;
                 swept.forgotten += 1;
+            } else if is_dead && kept.written_at.after(self.key_ttl / 2) <= now {
+                // The dead stay: a row that is written again begins its life anew.
+                self.ledger.write(&row, kept.revision).await?;
             }
         }
         self.swept_to.store(page.next.unwrap_or(1), Relaxed);

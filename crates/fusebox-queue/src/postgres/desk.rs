@@ -49,10 +49,10 @@ pub(super) struct Desk<'c> {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Counts {
-    live: i64,
-    bytes: i64,
-    dead: i64,
+pub(super) struct Counts {
+    pub(super) live: i64,
+    pub(super) bytes: i64,
+    pub(super) dead: i64,
 }
 
 impl Counts {
@@ -181,7 +181,7 @@ impl<'c> Desk<'c> {
         self.add(&held.view.queue, before.class as i16, change);
     }
 
-    fn add(&mut self, queue: &str, class: i16, counts: Counts) {
+    pub(super) fn add(&mut self, queue: &str, class: i16, counts: Counts) {
         let sum = self.counted.entry((queue.into(), class)).or_default();
         *sum = Counts {
             live: sum.live + counts.live,
@@ -195,11 +195,7 @@ impl<'c> Desk<'c> {
             return Ok(());
         }
         let window = self.house.limits.provider_window;
-        // The dead are kept until somebody has looked at them.
-        let keep_until = |record: &Record| {
-            let forget = !record.state.is_live() && death(record).is_none();
-            forget.then(|| millis(record.keep_until(window)))
-        };
+        let kept_until = items.iter().map(|item| item.kept_until(window).map(millis)).collect::<Vec<_>>();
         let sql = self.sql(
             "UPDATE @.item SET state = new.state, death = new.death, needs_check = new.needs_check, \
              attempts = new.attempts, crashes = new.crashes, due_at = new.due_at, expires_at = new.expires_at, \
@@ -225,7 +221,7 @@ impl<'c> Desk<'c> {
             .bind(each(items, |record| record.lease.map(|lease| lease.number.cast_signed())))
             .bind(each(items, |record| record.lease.map(|lease| millis(lease.until))))
             .bind(each(items, |record| record.ended_at.map(millis)))
-            .bind(each(items, keep_until))
+            .bind(kept_until)
             .bind(each(items, |record| record.result.as_deref()))
             .bind(each(items, |record| record.reason.as_deref().map(text)))
             .bind(each(items, |record| record.last_lease.cast_signed()))

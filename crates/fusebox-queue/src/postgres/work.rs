@@ -1,6 +1,6 @@
 //! Leasing items, settling them, and what time brings about.
 
-use super::desk::{Desk, Done, Open};
+use super::desk::{Counts, Desk, Done, Open};
 use super::rows::{COLUMNS, REST, format, limit, millis};
 use crate::clock::Timestamp;
 use crate::item::{ItemId, Token, View};
@@ -96,19 +96,22 @@ impl Desk<'_> {
 
     pub(super) async fn sweep(&mut self, most: usize) -> Done<Swept> {
         let (now, mut swept) = (self.now().await?, Swept::default());
-        for (of, by) in [
-            ("state = 1 AND lease_until <= $1", "lease_until"),
+        for (of, by, asked) in [
+            ("state = 1 AND lease_until <= $1", "lease_until", None),
             (
                 "state = 0 AND expires_at <= $1 AND (expires_at <= $3 OR NOT needs_check)",
                 "expires_at + CASE WHEN needs_check THEN $1 - $3 ELSE 0 END",
+                Some(asked_since(now)),
             ),
-            ("state = 0 AND delayed_at <= $1", "delayed_at"),
+            ("state = 0 AND delayed_at <= $1", "delayed_at", None),
         ] {
             let sql = self.sql(&format!(
-                "SELECT {COLUMNS} FROM @.item WHERE {of} AND $3::bigint IS NOT NULL ORDER BY {by}, id LIMIT $2 \
-                 FOR UPDATE SKIP LOCKED"
+                "SELECT {COLUMNS} FROM @.item WHERE {of} ORDER BY {by}, id LIMIT $2 FOR UPDATE SKIP LOCKED"
             ));
-            let over = sqlx::query(&sql).bind(millis(now)).bind(limit(most)).bind(asked_since(now));
+            let mut over = sqlx::query(&sql).bind(millis(now)).bind(limit(most));
+            if let Some(asked) = asked {
+                over = over.bind(asked);
+            }
             let mut open = Open::of(&over.fetch_all(&mut *self.connection).await?)?;
             for id in open.ids() {
                 let changed = open.change(id, now, |view| {
@@ -127,10 +130,17 @@ impl Desk<'_> {
         }
         let sql = self.sql(
             "DELETE FROM @.item WHERE id = ANY(ARRAY(SELECT id FROM @.item WHERE keep_until <= $1 \
-             ORDER BY keep_until LIMIT $2 FOR UPDATE SKIP LOCKED))",
+             ORDER BY keep_until LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING queue, class, death IS NOT NULL",
         );
         let over = sqlx::query(&sql).bind(millis(now)).bind(limit(most));
-        swept.forgotten = over.execute(&mut *self.connection).await?.rows_affected();
+        let over = over.fetch_all(&mut *self.connection).await?;
+        for row in &over {
+            if row.try_get(2)? {
+                let gone = Counts { dead: -1, ..Counts::default() };
+                self.add(row.try_get(0)?, row.try_get(1)?, gone);
+            }
+        }
+        swept.forgotten = over.len() as u64;
         Ok(swept)
     }
 

@@ -1,4 +1,4 @@
-//! The thread that has the file: one transaction for all that was asked for while the last one was synced.
+//! The threads that have the file. Who writes makes one transaction for all that was asked for while the last one was synced.
 
 use super::desk::Desk;
 use crate::error::StoreError;
@@ -52,28 +52,45 @@ impl<T: Send, F: FnMut(&mut Desk) -> Result<T, StoreError> + Send> Job for Pendi
     }
 }
 
-/// The way to the thread. Dropped, it waits until what it was given is committed.
-pub(super) struct Committer {
+/// The way to a thread. Dropped, it waits until what it was given is done.
+pub(super) struct Worker {
     jobs: Mutex<Option<Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl fmt::Debug for Committer {
+impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Committer").finish_non_exhaustive()
+        f.debug_struct("Worker").finish_non_exhaustive()
     }
 }
 
-impl Committer {
-    pub(super) fn start(desk: Desk, lock: File) -> Result<Self, StoreError> {
-        let (jobs, queue) = channel();
-        let thread = std::thread::Builder::new().name("fusebox-queue".into());
-        let thread = thread.spawn(move || {
-            run(desk, &queue);
+impl Worker {
+    /// Who writes, and keeps the lock for as long.
+    pub(super) fn committing(desk: Desk, lock: File) -> Result<Self, StoreError> {
+        Worker::start("fusebox-queue", move |queue| {
+            run(desk, queue);
             drop(lock);
-        });
+        })
+    }
+
+    /// Who only reads.
+    pub(super) fn reading(mut desk: Desk) -> Result<Self, StoreError> {
+        Worker::start("fusebox-queue-reads", move |queue| {
+            for mut job in queue {
+                job.work(&mut desk);
+                job.tell(Ok(()));
+            }
+        })
+    }
+
+    fn start(
+        name: &str,
+        run: impl FnOnce(&Receiver<Box<dyn Job>>) + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let (jobs, queue) = channel();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || run(&queue));
         let thread = thread.map_err(|error| StoreError::Other(error.to_string()))?;
-        Ok(Committer { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
+        Ok(Worker { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) fn take(&self, job: Box<dyn Job>) {
@@ -84,7 +101,7 @@ impl Committer {
     }
 }
 
-impl Drop for Committer {
+impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {

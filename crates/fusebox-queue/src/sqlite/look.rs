@@ -44,6 +44,8 @@ impl Look {
         read: impl FnOnce(&mut Desk) -> Result<T, StoreError>,
     ) -> Answer<'_, T> {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        // The owner may have changed what was read before.
+        desk.forget();
         Box::pin(ready(read(&mut desk)))
     }
 
@@ -95,7 +97,7 @@ impl QueueStore for Look {
     }
 
     fn operate(&self, order: Order) -> Answer<'_, Vec<ItemId>> {
-        if order.dry_run { self.read(|desk| desk.operate(&order)) } else { self.refuse() }
+        if order.dry_run { self.read(|desk| desk.rehearse(&order)) } else { self.refuse() }
     }
 
     fn audit(&self, limit: usize) -> Answer<'_, Vec<Audited>> {
@@ -103,7 +105,7 @@ impl QueueStore for Look {
     }
 
     fn queues(&self) -> Answer<'_, Vec<String>> {
-        self.read(Desk::queues)
+        self.read(|desk| desk.queues())
     }
 
     fn stats(&self, queue: &str) -> Answer<'_, Stats> {

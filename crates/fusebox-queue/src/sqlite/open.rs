@@ -2,11 +2,13 @@
 
 use super::Options;
 use super::desk::{BUSY, Desk};
-use super::rows::failed;
+use super::rows::{WRITABLE, failed};
+use super::schema::{VERSION, upgrade};
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
 use crate::item::Limits;
 use rusqlite::config::DbConfig;
+use rusqlite::vtab::array;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -15,54 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// "fuse" in ASCII: what tells our files from others'.
 const APPLICATION: i64 = 0x6675_7365;
-/// The schema that this version writes: all of [`SCHEMA`].
-const VERSION: i64 = SCHEMA.len() as i64;
 /// Files up to this size are checked whole when they are opened.
 const CHECKED: u64 = 64 << 20;
-
-/// What each version has brought. A file of an earlier one is given what it lacks when it is opened; no step is ever changed.
-const SCHEMA: [&str; 3] = ["
-    CREATE TABLE item (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        queue TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL,
-        payload BLOB NOT NULL, bytes INTEGER NOT NULL, format INTEGER NOT NULL,
-        state INTEGER NOT NULL, death TEXT, class INTEGER NOT NULL, needs_check INTEGER NOT NULL,
-        attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
-        crashes INTEGER NOT NULL, max_crashes INTEGER NOT NULL,
-        created_at INTEGER NOT NULL, due_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-        first_attempt_at INTEGER, lease INTEGER, lease_until INTEGER, last_lease INTEGER NOT NULL DEFAULT 0, ended_at INTEGER, keep_until INTEGER,
-        result BLOB, reason TEXT,
-        UNIQUE (queue, key)
-    );
-    CREATE INDEX item_due ON item (queue, class, due_at, id) WHERE state = 0;
-    CREATE INDEX item_expiry ON item (expires_at) WHERE state = 0;
-    CREATE INDEX item_leased ON item (lease_until) WHERE state = 1;
-    CREATE INDEX item_oldest ON item (queue, created_at) WHERE state < 2;
-    CREATE INDEX item_check ON item (queue) WHERE state < 2 AND needs_check;
-    CREATE INDEX item_over ON item (keep_until) WHERE keep_until IS NOT NULL;
-    CREATE INDEX item_dead ON item (queue, id) WHERE state = 3;
-    CREATE TABLE tally (
-        queue TEXT NOT NULL, class INTEGER NOT NULL,
-        live INTEGER NOT NULL, bytes INTEGER NOT NULL, dead INTEGER NOT NULL,
-        PRIMARY KEY (queue, class)
-    ) WITHOUT ROWID;
-    CREATE TABLE paused (queue TEXT PRIMARY KEY) WITHOUT ROWID;
-    CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, seen_at INTEGER NOT NULL);
-    INSERT INTO owner VALUES (1, 0, 0);
-", "
-    ALTER TABLE item ADD COLUMN contact TEXT;
-    ALTER TABLE item ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE item ADD COLUMN delayed_at INTEGER;
-    CREATE INDEX item_delayed ON item (delayed_at) WHERE state = 0 AND delayed_at IS NOT NULL;
-    CREATE TABLE audit (
-        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, filter TEXT NOT NULL,
-        items INTEGER NOT NULL, reason TEXT NOT NULL
-    );
-", "
-    -- Of the same items, by a column that a lease does not change.
-    DROP INDEX item_oldest;
-    CREATE INDEX item_oldest ON item (queue, created_at) WHERE ended_at IS NULL;
-"];
 
 /// A desk on the file, and the lock that keeps others out.
 pub(super) fn open(path: &Path, options: Options) -> Result<(Desk, File), StoreError> {
@@ -91,14 +47,21 @@ pub(super) fn open(path: &Path, options: Options) -> Result<(Desk, File), StoreE
     Ok((desk, lock))
 }
 
+/// A connection that only reads the file.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        Ok(connection)
+    });
+    open.map_err(|error| failed(path, error))
+}
+
 /// A desk that only reads the file, which may have an owner.
 pub(super) fn look(path: &Path) -> Result<Desk, StoreError> {
     let missing = || StoreError::ReadOnly { path: path.into(), why: "there is no such file".into() };
     fs::metadata(path).map_err(|_| missing())?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
-    let busy = connection.busy_timeout(BUSY);
-    busy.map_err(|error| failed(path, error))?;
+    let connection = reader(path)?;
     let version = inspect(path, &connection)?;
     if version < VERSION {
         let why = format!("its schema is version {version}, and only its owner brings it to {VERSION}");
@@ -118,6 +81,7 @@ fn settle_in(connection: &Connection, options: &Options) -> rusqlite::Result<i64
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(64);
+    array::load_module(connection)?;
     // Without it, SQLite compiles what leases anew for every value that it is given.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let Some(most) = options.max_file_bytes else { return Ok(i64::MAX) };
@@ -172,16 +136,6 @@ fn create(path: &Path, folder: &Path) -> Result<(), StoreError> {
     place().map_err(|error| unwritable(path, &error))
 }
 
-/// Gives the file what later versions have brought, each step whole or not at all.
-fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for (step, sql) in SCHEMA.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
-        connection
-            .execute_batch(&format!("BEGIN IMMEDIATE; {sql} PRAGMA user_version = {}; COMMIT", step + 1))?;
-    }
-    Ok(())
-}
-
 fn lock(path: &Path) -> Result<File, StoreError> {
     let file = File::options().create(true).append(true).open(beside(path, "lock"));
     let file = file.map_err(|error| unwritable(path, &error))?;
@@ -224,7 +178,18 @@ fn corrupt(path: &Path, why: &str) -> StoreError {
 fn unwritable(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull(path.into()),
-        _ => StoreError::ReadOnly { path: path.into(), why: error.to_string() },
+        kind => StoreError::ReadOnly { path: path.into(), why: format!("{error}; {}", remedy(kind)) },
+    }
+}
+
+/// What to do about a file that cannot be written to.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => "make its folder first",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system must be mounted for writing, or the file be kept on another"
+        }
+        _ => WRITABLE,
     }
 }
 

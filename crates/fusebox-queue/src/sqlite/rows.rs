@@ -4,17 +4,17 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::item::{ItemId, View};
 use crate::notice::Events;
-use crate::record::{Death, Lease, Record, State};
+use crate::record::{Death, LAST_QUESTIONS, Lease, Record, State};
 use fusebox_core::Priority;
-use rusqlite::{ErrorCode, Row};
+use rusqlite::{ErrorCode, Row, ffi};
 use std::path::Path;
 
 /// What [`view`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, queue, key, state, death, class, needs_check, attempts, max_attempts, crashes, \
-     max_crashes, created_at, due_at, expires_at, first_attempt_at, lease, lease_until, ended_at, result, reason, \
+     max_crashes, created_at, due_at, expires_at, first_attempt_at, lease_until, ended_at, result, reason, \
      last_lease, contact, events, delayed_at";
 /// Where what comes after them begins.
-pub(super) const REST: usize = 24;
+pub(super) const REST: usize = 23;
 
 const LEASED: i64 = 1;
 
@@ -62,7 +62,7 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<View> {
         row.get::<_, Option<i64>>(at).map(|millis| millis.map(|millis| Timestamp(millis.cast_unsigned())))
     };
     let class = row.get::<_, usize>(5)?;
-    let lease = row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned);
+    let last_lease = row.get::<_, i64>(19)?.cast_unsigned();
     let record = Record {
         state: state(row.get(3)?, row.get_ref(4)?.as_str_or_null().unwrap_or_default()),
         class: Priority::ALL.get(class).map_or(Priority::Normal, |(_, class)| *class),
@@ -75,14 +75,14 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<View> {
         due_at: time(12)?,
         expires_at: time(13)?,
         first_attempt_at: maybe(14)?,
-        lease: lease.zip(maybe(16)?).map(|(number, until)| Lease { number, until }),
-        ended_at: maybe(17)?,
-        result: row.get(18)?,
-        reason: row.get(19)?,
-        last_lease: row.get::<_, i64>(20)?.cast_unsigned(),
-        contact: row.get(21)?,
-        events: Events(row.get(22)?),
-        delayed_at: maybe(23)?,
+        lease: maybe(15)?.map(|until| Lease { number: last_lease, until }),
+        ended_at: maybe(16)?,
+        result: row.get(17)?,
+        reason: row.get(18)?,
+        last_lease,
+        contact: row.get(20)?,
+        events: Events(row.get(21)?),
+        delayed_at: maybe(22)?,
     };
     Ok(View {
         id: ItemId(row.get::<_, i64>(0)?.cast_unsigned()),
@@ -97,17 +97,32 @@ pub(super) fn millis(at: Timestamp) -> i64 {
     at.0.min(Timestamp::NEVER.0).cast_signed()
 }
 
+/// What expired before then is not even asked for any more.
+pub(super) fn asked_since(now: Timestamp) -> i64 {
+    millis(now) - i64::try_from(LAST_QUESTIONS.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a file takes to be written to.
+pub(super) const WRITABLE: &str =
+    "accepted: a file and a folder that this user may write to, on a file system that is mounted for writing";
+
 /// What SQLite says, in our words.
 pub(super) fn failed(path: &Path, error: rusqlite::Error) -> StoreError {
     let path = path.to_path_buf();
     let why = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::DiskFull(path),
+        Some(ErrorCode::SystemIoFailure) if is_for_room(&error) => StoreError::DiskFull(path),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            StoreError::ReadOnly { path, why }
+            StoreError::ReadOnly { path, why: format!("{why}; {WRITABLE}") }
         }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Corrupt { path, why },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Owned(path),
         _ => StoreError::Other(why),
     }
+}
+
+/// Whether the file of shared memory could not be made longer, which SQLite does not call a full disk.
+fn is_for_room(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }

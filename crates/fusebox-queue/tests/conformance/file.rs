@@ -1,10 +1,11 @@
 //! The file: what it survives, and what is refused.
 
 use crate::{BEGIN, done, item, secs};
-use fusebox_queue::record::State;
+use fusebox_queue::record::{Death, State};
 use fusebox_queue::sqlite::{Look, Options, Sqlite};
 use fusebox_queue::{
-    Enqueued, Filter, LeaseRequest, Limits, NewItem, QueueStore, Settled, StoreClock, StoreError,
+    Act, Enqueued, Filter, ItemId, LeaseRequest, Limits, NewItem, Order, QueueStore, Settled, StoreClock,
+    StoreError, Token,
 };
 use futures_executor::block_on;
 use std::fs;
@@ -114,7 +115,7 @@ fn a_file_of_a_later_version_is_refused() {
         .pragma_update(None, "user_version", 99)
         .expect("written");
     let refused = Sqlite::open(&path).map(drop);
-    assert_eq!(refused, Err(StoreError::TooNew { path, found: 99, known: 3 }));
+    assert_eq!(refused, Err(StoreError::TooNew { path, found: 99, known: 4 }));
 }
 
 #[test]
@@ -203,7 +204,76 @@ fn a_file_of_an_earlier_version_is_upgraded_with_its_items_in_flight() {
         .expect("opens")
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .expect("read");
-    assert_eq!(version, 3);
+    assert_eq!(version, 4);
+}
+
+#[test]
+fn an_upgrade_keeps_every_item_as_it_was_and_gives_no_number_twice() {
+    let (_folder, path) = place();
+    let old = rusqlite::Connection::open(&path).expect("made");
+    old.execute_batch(include_str!("version-3.sql")).expect("as it was");
+    drop(old);
+    let options = Options { clock: Some(StoreClock::manual(BEGIN)), ..Options::default() };
+    let store = Sqlite::open_with(&path, options).expect("opens");
+    let stats = block_on(store.stats("q")).expect("read");
+    assert_eq!((stats.live(), stats.bytes(), stats.dead(), stats.leased), (3, 11, 1, 0));
+    assert_eq!(
+        (stats.needs_check, stats.oldest_created_at),
+        (3, Some(BEGIN)),
+        "the two in flight are asked for too"
+    );
+    let find = |key| block_on(store.find("q", key)).expect("read").expect("it is there").record;
+    let asked = find("asked");
+    assert_eq!(
+        (asked.reason.as_deref(), asked.contact.as_deref(), asked.events.0),
+        (Some("failed"), Some("ann"), 31)
+    );
+    assert_eq!((asked.delayed_at, asked.last_lease), (Some(BEGIN.after(secs(600))), 1 << 32));
+    assert_eq!(
+        (find("dead").state, find("done").result),
+        (State::Dead(Death::Refused), Some(b"ok".to_vec()))
+    );
+    for key in ["first", "second"] {
+        let flying = find(key);
+        assert_eq!(
+            (flying.state, flying.crashes, flying.needs_check, flying.lease),
+            (State::Ready, 1, true, None)
+        );
+    }
+    let late = Token { id: ItemId(3), lease: 4_294_967_298 };
+    assert_eq!(block_on(store.settle(vec![(late, done())])).expect("told"), [Settled::LateSuccess]);
+    assert_eq!(put(&store, "new"), Ok(vec![Enqueued::Stored(ItemId(10))]), "number 9 was somebody's");
+    assert_eq!(block_on(store.audit(9)).expect("read").len(), 1);
+}
+
+#[test]
+fn a_number_is_not_given_again_after_its_item_was_erased_and_the_file_closed() {
+    let (_folder, path) = place();
+    let store = Sqlite::open(&path).expect("opens");
+    put(&store, "a").expect("kept");
+    let never = Order::new(Act::Bury, Filter::default(), "ann", "");
+    block_on(store.operate(never)).expect("told");
+    block_on(store.operate(Order::new(Act::Purge, Filter::default(), "ann", ""))).expect("told");
+    assert_eq!(block_on(store.find("q", "a")), Ok(None));
+    drop(store);
+    let store = Sqlite::open(&path).expect("opens again");
+    assert_eq!(put(&store, "b"), Ok(vec![Enqueued::Stored(ItemId(2))]));
+}
+
+#[test]
+fn an_order_to_many_items_is_done_in_parts_with_one_line_in_the_trail() {
+    let (_folder, path) = place();
+    let store = Sqlite::open(&path).expect("opens");
+    let items = (0..2_500).map(|number| item(&format!("{number}"))).collect();
+    block_on(store.enqueue(items)).expect("kept");
+    let order = |limit| Order { limit, ..Order::new(Act::Cancel, Filter::default(), "ann", "all wrong") };
+    let rehearsed = block_on(store.operate(Order { dry_run: true, ..order(2_100) })).expect("told");
+    let moved = block_on(store.operate(order(2_100))).expect("told");
+    assert_eq!((moved.len(), &moved), (2_100, &rehearsed));
+    assert_eq!(block_on(store.operate(order(9_999))).expect("told").len(), 400);
+    let trail = block_on(store.audit(9)).expect("read");
+    assert_eq!(trail.iter().map(|line| line.items).collect::<Vec<_>>(), [400, 2_100]);
+    assert_eq!(block_on(store.stats("q")).expect("read").live(), 0);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use crate::{Make, Stand, block_on, done, failed, item, on_every_store, secs};
 use fusebox_queue::notice::NOTICES;
-use fusebox_queue::{Act, Event, Events, Filter, LeaseRequest, Limits, NewItem, Notice, Notices, Order};
+use fusebox_queue::record::Death;
+use fusebox_queue::{
+    Act, Event, Events, Filter, LeaseRequest, Limits, NewItem, Notice, Notices, Order, Settlement,
+};
 
 on_every_store!(
     a_caller_is_told_of_what_it_asked_for: notices,
@@ -11,6 +14,7 @@ on_every_store!(
     a_success_that_comes_late_is_told_of_once: notices,
     what_dies_twice_in_one_moment_is_told_of_once: notices,
     a_notice_is_never_told_of_and_takes_no_place: notices,
+    a_notice_that_died_is_forgotten_and_a_call_that_died_is_not: notices,
 );
 
 fn told(events: Events) -> Option<Notices> {
@@ -106,4 +110,19 @@ fn a_notice_is_never_told_of_and_takes_no_place(make: Make) {
     assert!(notices(&stand).is_empty());
     let stats = block_on(stand.store.stats(NOTICES)).expect("read");
     assert_eq!((stats.live(), stand.stats().live()), (0, 0));
+}
+
+fn a_notice_that_died_is_forgotten_and_a_call_that_died_is_not(make: Make) {
+    let stand = make(Limits::default());
+    stand.put([NewItem { notices: told(Events::of([Event::Dead])), ..item("a") }]);
+    let bury = || Settlement::Bury { death: Death::Refused, reason: "never".into() };
+    stand.settle(&stand.one(), bury());
+    let leased = block_on(stand.store.lease(LeaseRequest::of(NOTICES, 9, secs(30)))).expect("leased");
+    assert_eq!(leased.len(), 1);
+    stand.settle(&leased[0], bury());
+    let dead = |queue| block_on(stand.store.stats(queue)).expect("read").dead();
+    assert_eq!((dead("q"), dead(NOTICES), stand.sweep().forgotten), (1, 1, 0));
+    stand.clock.pass(secs(9 * 24 * 3_600));
+    assert_eq!(stand.sweep().forgotten, 1);
+    assert_eq!((dead("q"), dead(NOTICES)), (1, 0));
 }

@@ -1,6 +1,6 @@
 //! A request, as far as it is asked here.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, ORIGIN};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, ORIGIN};
 use std::net::IpAddr;
 
 /// Who asks, as the server knows it.
@@ -65,6 +65,8 @@ pub struct Asked<'a> {
     pub accept: Option<&'a str>,
     /// The `If-Match` header.
     pub if_match: Option<&'a str>,
+    /// The `If-None-Match` header.
+    pub if_none_match: Option<&'a str>,
     /// The `Last-Event-ID` header.
     pub last_event: Option<&'a str>,
     /// The `Content-Type` header.
@@ -99,6 +101,7 @@ impl<'a> Asked<'a> {
             authorization: text(AUTHORIZATION),
             accept: text(ACCEPT),
             if_match: text(IF_MATCH),
+            if_none_match: text(IF_NONE_MATCH),
             last_event: named("last-event-id"),
             content_type: text(CONTENT_TYPE),
             body,

@@ -32,6 +32,7 @@ mod history;
 mod left_closed;
 mod metrics;
 mod orders;
+mod page;
 mod pipelines;
 mod queue;
 mod routes;
@@ -224,6 +225,7 @@ impl Admin {
                 queue::answer(self, store, (place, rest), asked, caller, &mut underway.draft).await
             }
             place if asked.is_change() => self.order(place, rest, (asked, caller), &mut underway.draft),
+            Place::Index | Place::Page => page::answer(asked),
             place => self.read(place, rest, asked.query(), caller),
         }
     }
@@ -284,6 +286,7 @@ impl Admin {
     fn read(&self, place: Place, rest: &str, query: &str, caller: &Caller) -> Result<Answer, Problem> {
         Ok(match place {
             Place::Index => Answer::index(),
+            Place::Page => return Err(Problem::no_such_path("/page")),
             Place::Healthz => Answer::text(200, "ok\n"),
             Place::Readyz if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
             Place::Readyz => Answer::text(503, "not ready\n"),

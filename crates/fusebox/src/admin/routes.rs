@@ -20,6 +20,7 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Index,
+    Page,
     OpenApi,
     Healthz,
     Readyz,
@@ -102,7 +103,8 @@ const OPERATE: Option<Scope> = Some(Scope::Operate);
 
 /// The table.
 pub(super) const ROUTES: &[Route] = &[
-    Route::read("/", Place::Index, ANYBODY, "this list"),
+    Route::read("/", Place::Index, ANYBODY, "this list; to a browser, the dashboard"),
+    Route::read("/page/{file}", Place::Page, ANYBODY, "the dashboard's own scripts and styles"),
     Route::read("/circuits", Place::Circuits, READ, "every circuit, JSON"),
     Route::read("/circuits/{name}", Place::Circuit, READ, "one circuit, JSON; percent-encode the name"),
     Route::read("/history/{name}", Place::History, READ, "what happened to it in the last 24 hours, JSON"),

@@ -8,6 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Limited};
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -124,7 +125,10 @@ where
 }
 
 fn whole(answer: Answer, method: &str) -> Response<Body> {
-    let body: Bytes = answer.body.into_owned().into();
+    let body = match answer.body {
+        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+        Cow::Owned(text) => text.into(),
+    };
     let length = body.len();
     let body = if method == "HEAD" { Bytes::new() } else { body };
     let mut response = Response::new(Body(Kind::Whole((!body.is_empty()).then_some(body))));

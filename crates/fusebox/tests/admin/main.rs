@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod browser;
 mod circuits;
 mod hostile_names;
 mod metrics;

@@ -50,21 +50,3 @@ fn promtool_accepts_every_family_with_hostile_names_and_shared_series() {
     assert!(scene.sample("fusebox_metrics_capped") > 0.0 && body.contains("balancer_picked_total{"));
     check(&body);
 }
-
-#[test]
-fn every_alert_on_deferred_calls_fires_when_it_should_and_stays_silent_when_not() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/alerts");
-    for arguments in
-        [["check", "rules", "deferred-queue.rules.yml"], ["test", "rules", "deferred-queue.test.yml"]]
-    {
-        let output = Command::new("promtool").args(arguments).current_dir(&folder).output();
-        let output = output.expect("promtool is part of Prometheus; on Debian: apt-get install prometheus");
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(output.status.success(), "{arguments:?}: {}", said.concat());
-    }
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it is there");
-    let (rules, tests) = (read("deferred-queue.rules.yml"), read("deferred-queue.test.yml"));
-    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
-    let untested: Vec<_> = alerts.filter(|alert| !tests.contains(&format!("alertname: {alert}"))).collect();
-    assert!(untested.is_empty(), "{untested:?}");
-}
