@@ -6,7 +6,7 @@
 
 use crate::config::{Endpoint, Policies, Service};
 use crate::lane::Route;
-use fusebox::{CircuitBreaker, Time};
+use fusebox::{CircuitBreaker, Ratio, Time};
 use fusebox_core::balancer::{Balancer, Spec};
 use fusebox_core::bulkhead::Bulkhead;
 use fusebox_core::limiter::RateLimiter;
@@ -83,7 +83,10 @@ pub(crate) fn stages(
 fn limiter((old, kept): (&Policies, &Config), new: &Policies, now: Time) -> Option<Arc<RateLimiter>> {
     let (plan, before) = (new.rate_limiter.as_ref()?, old.rate_limiter.as_ref()?);
     let limiter = kept.rate_limiter.clone().filter(|_| plan.key == before.key && !old.shares.rate_limiter)?;
-    limiter.reconfigure(plan.settings, now).ok().map(|()| limiter)
+    limiter.reconfigure(plan.settings, now).ok()?;
+    // A queue that filled up has turned it down, and may be there no more. One that is looks every second.
+    limiter.set_share(Ratio::ONE, now);
+    Some(limiter)
 }
 
 fn bulkhead((old, kept): (&Policies, &Config), new: &Policies) -> Option<Arc<Bulkhead>> {
