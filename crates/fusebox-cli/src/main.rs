@@ -1,17 +1,22 @@
 //! The `fusebox` program.
 
+mod admin;
 mod args;
+mod clock;
 mod demo;
 mod export;
 mod failure;
 mod generate;
 mod inspect;
 mod look;
+mod operate;
 mod output;
 mod queue;
 mod run;
 mod signals;
 mod source;
+mod table;
+mod top;
 
 use args::{Args, Command};
 use failure::Failure;
@@ -47,6 +52,15 @@ fn obey(command: Command, output: Output) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Queue(arguments) => queue::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),
+        Command::Circuits(arguments) => operate::circuits(&arguments, output),
+        Command::Top(arguments) => top::run(&arguments, output),
+        Command::Events(arguments) => operate::events(&arguments, output),
+        Command::Override(arguments) => operate::overrides(&arguments, output),
+        Command::Audit { command } => operate::audit(&command, output),
+        Command::Reload(arguments) => operate::reload(&arguments, output),
+        Command::Drain(arguments) => operate::drain(&arguments, output),
+        Command::LogLevel(arguments) => operate::log_level(&arguments, output),
+        Command::Config(reach) => operate::config(&reach, output),
         Command::Completions { shell } => generate::completions(shell, output),
         Command::Man { command } => generate::man(command.as_deref(), output),
     }

@@ -37,14 +37,19 @@ impl Output {
 
     /// `text` with its colours, or without where they are not wanted.
     pub(crate) fn coloured(self, text: &str) -> String {
+        match self.has_colours() {
+            false => anstream::adapter::strip_str(text).to_string(),
+            true => text.to_owned(),
+        }
+    }
+
+    /// Whether colours are wanted on standard output.
+    pub(crate) fn has_colours(self) -> bool {
         let choice = match self.color {
             anstream::ColorChoice::Auto => AutoStream::choice(&io::stdout()),
             chosen => chosen,
         };
-        match choice {
-            anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
-            _ => text.to_owned(),
-        }
+        choice != anstream::ColorChoice::Never
     }
 
     /// Writes `text` to a terminal, the cursor's movements in it whatever the colours.

@@ -62,6 +62,17 @@ pub enum StartError {
     /// The store is not enough.
     #[error("open the queue: failed to {0}")]
     Needs(fusebox::queue::Missing),
+    /// The headers of exports cannot be had.
+    #[error("read the headers of telemetry.otlp from {}: {why}", path.display())]
+    Headers {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Metrics cannot be pushed.
+    #[error("push metrics: failed to {0}")]
+    Export(fusebox::otlp::Error),
     /// The secret that notices are signed with cannot be had.
     #[error("read the secret of queue.webhook from {}: {why}", path.display())]
     Secret {

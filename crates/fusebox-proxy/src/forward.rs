@@ -127,7 +127,7 @@ pub(crate) fn live(
     let route = &walk.lane.route;
     let keeper = shelf.and_then(|shelf| route.larder()?.keeper(shelf, &parts));
     if let Some(tail) = walk.flow.tail() {
-        session.hold(tail, &walk.lane, walk.fuses.clone());
+        session.hold(tail, &walk.lane, walk.fuses.clone(), walk.story.take());
     }
     let pool = route.endpoints[endpoint].pool;
     let reply = Reply::live(incoming, (head.link, pool), walk.flow.deadline(), keeper, session.clone());

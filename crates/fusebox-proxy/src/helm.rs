@@ -227,7 +227,14 @@ impl Controls for Helm {
 fn as_it_runs(plan: Plan, before: &Plan) -> Plan {
     let limits = Limits { max_connections: before.limits.max_connections, ..plan.limits };
     let (listeners, queue) = (before.listeners.clone(), before.queue.clone());
-    Plan { admin: before.admin.clone(), listeners, queue, limits, ..plan }
+    Plan {
+        admin: before.admin.clone(),
+        telemetry: before.telemetry.clone(),
+        listeners,
+        queue,
+        limits,
+        ..plan
+    }
 }
 
 /// The certificate as it is now, where there is one.

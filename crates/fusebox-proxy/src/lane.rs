@@ -117,6 +117,17 @@ impl Fuses {
         };
         wide.unwrap_or(&self.shared.endpoints[finish.endpoint])
     }
+
+    /// The circuit before an endpoint.
+    pub(crate) fn at(&self, endpoint: usize) -> &CircuitBreaker {
+        &self.shared.endpoints[endpoint]
+    }
+
+    /// Every circuit that an attempt at an endpoint goes through.
+    pub(crate) fn through(&self, endpoint: usize) -> impl Iterator<Item = &CircuitBreaker> {
+        let tenant = self.tenant.as_ref().map(|(_, circuit)| circuit);
+        [Some(self.at(endpoint)), self.shared.service.as_ref(), tenant].into_iter().flatten()
+    }
 }
 
 impl Circuits for Fuses {

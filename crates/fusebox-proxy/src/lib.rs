@@ -9,6 +9,7 @@
 //! lane      which route, which endpoints, which circuits
 //! forward   what the call says of itself, and which answer it gets
 //! walk      the call's flow: attempt, wait, finish               verdict  what an attempt says of its endpoint
+//! recorded  what operators can read of it later
 //! source    the client's request, to be made more than once
 //! exchange  one attempt: pool or dial, request out, head in     upload   the request's body
 //! reply     the response's body, with the verdict still open
@@ -47,6 +48,7 @@ mod link;
 mod pool;
 mod proxy;
 mod raw;
+mod recorded;
 mod remembered;
 mod reply;
 mod routes;
@@ -55,6 +57,7 @@ mod socket;
 mod source;
 mod spare;
 mod story;
+mod telemetry;
 mod upload;
 mod verdict;
 mod walk;

@@ -10,8 +10,10 @@ use crate::helm::{Helm, PlanSource, Ship, State};
 use crate::journal::{Journal, Sink, Teller};
 use crate::remembered::Memory;
 use crate::routes::Routes;
+use crate::telemetry;
 use crate::worker::{self, Course, Shared};
 use fusebox::admin::Admin;
+use fusebox::otlp::Exporter;
 use fusebox::{Clock, Registry};
 use fusebox_core::{Rng, SharedRng};
 use std::collections::hash_map::RandomState;
@@ -55,6 +57,7 @@ pub struct Proxy {
     stopper: Stopper,
     workers: Vec<Thread>,
     admin: Option<Thread>,
+    exporter: Option<Exporter>,
     /// Dropped when the data path has stopped.
     admin_stopper: Option<watch::Sender<()>>,
 }
@@ -121,7 +124,7 @@ impl Proxy {
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
         journal.set_level(plan.log);
-        let mut operators = Admin::new(registry.clone());
+        let mut operators = Admin::new(registry.clone()).max_series(plan.telemetry.max_series);
         if let Some(backlog) = &backlog {
             operators = operators.with_queue(Arc::new(backlog.store().clone()));
         }
@@ -160,6 +163,7 @@ impl Proxy {
             stop: stop.clone(),
         };
         let queue = backlog.as_ref().map(|backlog| backlog.reader(standing.clone()));
+        let otlp = plan.telemetry.otlp.clone();
         let state = State {
             first: plan.written.clone(),
             plan,
@@ -182,6 +186,7 @@ impl Proxy {
             stopper: Stopper(Arc::new(sender), operators.clone()),
             workers: Vec::new(),
             admin: None,
+            exporter: None,
             admin_stopper: Some(admin_stopper),
         };
         for (index, courses) in courses_to_take.into_iter().enumerate() {
@@ -218,6 +223,9 @@ impl Proxy {
             operators.start();
             let on = (listener, identity_seen);
             proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, on, admin_stop))?);
+        }
+        if let Some(plan) = &otlp {
+            proxy.exporter = Some(telemetry::export(plan, &operators, &proxy.journal)?);
         }
         operators.ready(true);
         Ok(proxy)
@@ -265,6 +273,9 @@ impl Proxy {
         }
         self.memory.iter().for_each(|memory| memory.save());
         self.helm.larders().iter().for_each(|larder| larder.flush());
+        if let Some(exporter) = self.exporter.take() {
+            exporter.shutdown();
+        }
         self.admin_stopper = None;
         self.admin.take().map(join).transpose()?;
         self.journal.flush();

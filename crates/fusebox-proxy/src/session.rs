@@ -8,6 +8,7 @@ use crate::alarm::Alarm;
 use crate::forward::serve_call;
 use crate::lane::{Fuses, Lane, Route};
 use crate::raw::{Raw, Reading, Tap};
+use crate::recorded::Story;
 use crate::upload::Progress;
 use crate::worker::Worker;
 use fusebox::{Outcome, Time};
@@ -59,8 +60,11 @@ pub(crate) struct Session {
     /// Calls of this client that wait for a connection, since when, and how long they have in all.
     queueing: Cell<(u32, Time, Duration)>,
     /// The verdict on a body that is on its way.
-    tail: RefCell<Option<(Tail, Arc<Route>, Fuses)>>,
+    tail: RefCell<Option<Held>>,
 }
+
+/// A body on its way, the route it came over, its circuits, and what their records will want to know.
+type Held = (Tail, Arc<Route>, Fuses, Option<Story>);
 
 /// An attempt that waits for a connection, as long as it lives.
 pub(crate) struct Queueing<'a>(&'a Session);
@@ -208,20 +212,24 @@ impl Session {
     }
 
     /// The verdict on the body that begins now is open.
-    pub(crate) fn hold(&self, tail: Tail, lane: &Lane, fuses: Fuses) {
-        *self.tail.borrow_mut() = Some((tail, lane.route.clone(), fuses));
+    pub(crate) fn hold(&self, tail: Tail, lane: &Lane, fuses: Fuses, story: Option<Story>) {
+        *self.tail.borrow_mut() = Some((tail, lane.route.clone(), fuses, story));
     }
 
     /// The body has come to this. Only the first verdict counts.
     pub(crate) fn settle(&self, outcome: Outcome) {
-        if let Some((tail, route, fuses)) = self.tail.borrow_mut().take() {
+        if let Some((tail, route, fuses, story)) = self.tail.borrow_mut().take() {
+            if let (Outcome::Failure(kind), Some(story)) = (outcome, story) {
+                let endpoint = tail.endpoint();
+                story.broke(&fuses, (endpoint, &route.endpoints[endpoint].endpoint.authority), kind);
+            }
             tail.end(&route.pipeline, &fuses, outcome, self.now());
         }
     }
 
     /// The body takes long: its head was good, and that is what the circuit hears. The call keeps its place.
     fn settle_early(&self) {
-        if let Some((tail, _, fuses)) = &mut *self.tail.borrow_mut() {
+        if let Some((tail, _, fuses, _)) = &mut *self.tail.borrow_mut() {
             tail.settle(fuses, Outcome::Success, self.now());
         }
     }

@@ -5,11 +5,13 @@
 
 use crate::exchange::{Fault, Head, exchange};
 use crate::lane::{Fuses, Lane};
+use crate::recorded::Story;
 use crate::session::Session;
 use crate::source::Source;
 use crate::upload::ClientFault;
 use crate::verdict::judge;
-use fusebox::{Time, Verdict};
+use fusebox::record::Stamps;
+use fusebox::{Outcome, Time, Verdict};
 use fusebox_core::Ask;
 use fusebox_core::flow::{Cx, Finish, Flow, Step, Try};
 use std::future::{Future, poll_fn};
@@ -37,6 +39,9 @@ pub(crate) struct Walk {
     hedged: bool,
     /// When the flow wants to be asked again.
     ask_at: Time,
+    stamps: Stamps,
+    /// For the records, where attempts are recorded.
+    pub(crate) story: Option<Story>,
 }
 
 impl Walk {
@@ -53,6 +58,7 @@ impl Walk {
         flow.ask(ask);
         flow.due_by(deadline);
         let excused = session.excused(session.now(), true);
+        let story = Story::of(source, &fuses);
         let (session, lane) = (session.clone(), lane.clone());
         Walk {
             session,
@@ -64,6 +70,8 @@ impl Walk {
             excused,
             hedged: false,
             ask_at: Time::ZERO,
+            stamps: Stamps::default(),
+            story,
         }
     }
 
@@ -102,10 +110,14 @@ impl Walk {
                     self.discard();
                     source.due_by(self.flow.deadline());
                     self.hedged |= flights.first.is_some();
+                    self.stamps.begin(of, self.fuses.at(of.endpoint));
                     flights.take_off(of, begin(of));
                     self.ask_at = Time::ZERO;
                 }
-                Step::Cancel(of) => flights.cancel(of),
+                Step::Cancel(of) => {
+                    self.note(of, self.flow.given_up(of));
+                    flights.cancel(of);
+                }
                 Step::Wait(until) => {
                     self.ask_at = until;
                     // Another attempt may have been woken by the same event.
@@ -145,6 +157,7 @@ impl Walk {
     fn land(&mut self, of: Try, result: Result<Head, Fault>, source: &Source) {
         self.excuse(self.session.now());
         let verdict = judge(&result, source, self.lane.route.lenient);
+        self.note(of, verdict.outcome);
         match result {
             Ok(_) => self.flow.told_head(of, verdict),
             Err(_) => self.flow.told(of, verdict),
@@ -160,12 +173,21 @@ impl Walk {
         (self.last, self.verdict) = (Some((of.endpoint, result)), Some(verdict));
     }
 
+    /// For the records: an attempt has come to this.
+    fn note(&mut self, of: Try, outcome: Outcome) {
+        if let (Some(began), Some(story)) = (self.stamps.end(of), &mut self.story) {
+            let name = &self.lane.route.endpoints[of.endpoint].endpoint.authority;
+            story.tell(&self.fuses, (of.endpoint, name), began, outcome);
+        }
+    }
+
     /// Takes the time in which the attempt waited for its client or for a connection off its clocks.
     fn excuse(&mut self, now: Time) {
         // What is excused never shrinks: a hedge makes the line's part stand still.
         let excused = self.session.excused(now, !self.hedged);
         if excused > self.excused {
             self.flow.excuse(excused - self.excused);
+            self.stamps.excuse(excused - self.excused);
             self.excused = excused;
         }
     }

@@ -6,6 +6,7 @@ use crate::driver::{self, Policies, Walk};
 use crate::error::{Error, InvalidConfig, Rejected};
 use crate::fuse::Each;
 use crate::permit::Permit;
+use crate::record::Slot;
 use fusebox_core::balancer::Spec;
 use fusebox_core::breaker::{self, Config, Preset, Settings, Snapshot, State};
 use fusebox_core::event::Event;
@@ -33,6 +34,7 @@ struct Shared {
     clock: Clock,
     rng: SharedRng,
     pipeline: Pipeline,
+    slot: Slot,
 }
 
 impl CircuitBreaker {
@@ -62,23 +64,30 @@ impl CircuitBreaker {
         settings: Arc<Settings>,
         clock: Clock,
         mut rng: Rng,
+        slot: Slot,
     ) -> Self {
         let core = breaker::CircuitBreaker::new(settings, rng.fork(), clock.now());
         let (rng, pipeline) = (SharedRng::new(rng), Pipeline::breaker_only());
-        CircuitBreaker(Arc::new(Shared { core, name, service, clock, rng, pipeline }))
+        CircuitBreaker(Arc::new(Shared { core, name, service, clock, rng, pipeline, slot }))
     }
 
     /// A circuit like this one before another endpoint of the same service.
     pub(crate) fn sibling(&self, endpoint: &str) -> Self {
         let service = self.service().clone();
         let name = format!("{service}/{endpoint}").into();
-        Self::assemble((name, service), self.core().settings(), self.0.clock.clone(), self.0.rng.fork())
+        self.like((name, service), self.core().settings())
     }
 
     /// The circuit of the whole service, on settings of its own.
     pub(crate) fn wider(&self, settings: Arc<Settings>) -> Self {
         let service = self.service().clone();
-        Self::assemble((service.clone(), service), settings, self.0.clock.clone(), self.0.rng.fork())
+        self.like((service.clone(), service), settings)
+    }
+
+    /// On the same clock, with dice from the same place, and recorded if this one is.
+    fn like(&self, names: (Arc<str>, Arc<str>), settings: Arc<Settings>) -> Self {
+        let slot = Slot::switched(self.is_recording());
+        Self::assemble(names, settings, self.0.clock.clone(), self.0.rng.fork(), slot)
     }
 
     /// The circuit's name.
@@ -104,6 +113,11 @@ impl CircuitBreaker {
 
     pub(crate) fn rng(&self) -> &SharedRng {
         &self.0.rng
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.0.slot
     }
 
     /// Asks to make a call.
@@ -291,6 +305,7 @@ impl CircuitBuilder {
             settings.into(),
             self.clock,
             rng,
+            Slot::default(),
         ))
     }
 }

@@ -94,6 +94,16 @@ impl Clock {
         }
     }
 
+    /// The present moment, for measuring how long something takes: to the nanosecond where [`now`](Self::now) is coarse. Compares
+    /// only to other stamps of the same clock.
+    pub fn stamp(&self) -> Time {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Coarse => Clock::precise().now(),
+            _ => self.now(),
+        }
+    }
+
     /// The moment on tokio's clock that corresponds to `at`.
     #[cfg(feature = "tokio")]
     #[expect(clippy::disallowed_methods, reason = "the room where time enters")]

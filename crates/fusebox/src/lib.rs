@@ -45,6 +45,7 @@
 //! * `redis`, `cache-file`: levels behind those, which several processes share, or which outlive the process.
 //! * `second-level`: what the two have in common, for a level of your own.
 //! * `admin`: the [admin interface](admin): circuits, metrics, health, for any HTTP server.
+//! * `otlp`: its metrics, [pushed to a collector](otlp).
 //! * `serde`: snapshots and saved circuits serialize.
 //! * `http`: classifier, replay rule and answers on the types of the crate `http`, for hyper, axum and tonic.
 //! * `reqwest`: a middleware for the crate `reqwest-middleware`.
@@ -72,10 +73,13 @@ pub mod http;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod operate;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod permit;
 mod pool;
 #[cfg(feature = "queue")]
 pub mod queue;
+pub mod record;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;

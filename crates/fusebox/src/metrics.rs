@@ -31,7 +31,8 @@
 //!
 //! `result` has the values of [`RESULTS`]. The policies of the pipelines that it is given are told as the proxy's `/metrics`
 //! tells them, name by name: `docs/admin.md` has the list. Counters in seconds are gauges here, since the crate's counters
-//! are whole numbers.
+//! are whole numbers. Histograms are not told: the crate's take one value after another, and a [record](crate::record) has counted
+//! them already.
 //!
 //! Names may come from user input, and a recorder keeps every series it has ever seen. The first 1,000 names get series
 //! of their own; circuits by further names are told together as `other`.

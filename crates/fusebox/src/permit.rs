@@ -1,8 +1,9 @@
 //! Permits: tickets that cannot be lost.
 
 use crate::circuit::CircuitBreaker;
+use crate::record::Attempt;
 use fusebox_core::breaker::Watched;
-use fusebox_core::{Failure, Outcome};
+use fusebox_core::{Failure, Outcome, Time};
 
 /// Leave to make one call, for code that neither a closure nor a future fits. From [`CircuitBreaker::admit`].
 ///
@@ -26,11 +27,14 @@ use fusebox_core::{Failure, Outcome};
 pub struct Permit {
     circuit: CircuitBreaker,
     ticket: Option<Watched>,
+    /// When it began; never, where nobody wants to know what came of it.
+    began: Time,
 }
 
 impl Permit {
     pub(crate) fn new(circuit: CircuitBreaker, ticket: Watched) -> Self {
-        Permit { circuit, ticket: Some(ticket) }
+        let began = if circuit.is_recording() { circuit.began() } else { Time::NEVER };
+        Permit { circuit, ticket: Some(ticket), began }
     }
 
     /// Whether the call is a probe of a half-open circuit.
@@ -53,9 +57,22 @@ impl Permit {
         self.end(outcome);
     }
 
+    #[cold]
+    #[inline(never)]
+    fn record(&self, outcome: Outcome) {
+        let clock = self.circuit.clock();
+        let ended = Attempt { took: clock.stamp().since(self.began), outcome, trace: None };
+        if let Some(record) = self.circuit.recorder() {
+            ended.tell(record, clock.now(), |call| call);
+        }
+    }
+
     fn end(&mut self, outcome: Outcome) {
         if let Some(ticket) = self.ticket.take() {
             self.circuit.core().settle_watched(ticket, outcome, self.circuit.clock().now());
+            if self.began != Time::NEVER {
+                self.record(outcome);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::circuit::CircuitBreaker;
 use crate::clock::Clock;
 use crate::error::InvalidConfig;
+use crate::record::Slot;
 use crate::timer;
 use fusebox_core::breaker::{Config, Settings};
 use fusebox_core::event::Event;
@@ -14,6 +15,14 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 const DEFAULT_MOST: usize = 1_000;
 
 type Listener = Arc<dyn Fn(&str, &Event) + Send + Sync>;
+
+/// Who wants to know what, of every circuit of a registry and its parts.
+#[derive(Default)]
+struct Hearing {
+    listeners: Vec<Listener>,
+    /// Attempts are recorded.
+    recording: bool,
+}
 
 /// Circuits by name, bounded, and safe for names from user input. A cheap handle: clones share the circuits.
 ///
@@ -27,7 +36,7 @@ struct Shared {
     config: Config,
     clock: Clock,
     rng: SharedRng,
-    listeners: Arc<RwLock<Vec<Listener>>>,
+    hearing: Arc<RwLock<Hearing>>,
     /// Bounded parts, each with newcomers of its own.
     parts: RwLock<Vec<Registry>>,
     timer: OnceLock<()>,
@@ -59,14 +68,14 @@ impl Registry {
         circuits: registry::Registry<CircuitBreaker>,
         clock: Clock,
         rng: Rng,
-        listeners: Arc<RwLock<Vec<Listener>>>,
+        hearing: Arc<RwLock<Hearing>>,
     ) -> Self {
         Registry(Arc::new(Shared {
             circuits,
             config: Config::default(),
             clock,
             rng: SharedRng::new(rng),
-            listeners,
+            hearing,
             parts: RwLock::default(),
             timer: OnceLock::new(),
         }))
@@ -83,7 +92,7 @@ impl Registry {
         }
         let circuits = registry::Registry::sharing(most, other);
         let (clock, rng) = (self.0.clock.clone(), self.0.rng.fork());
-        let part = Registry::assemble(circuits, clock, rng, self.0.listeners.clone());
+        let part = Registry::assemble(circuits, clock, rng, self.0.hearing.clone());
         parts.push(part.clone());
         part
     }
@@ -122,12 +131,13 @@ impl Registry {
         }
         let shared = &*self.0;
         // Before the circuits' lock, as in `subscribe`: a circuit made meanwhile has every listener, once.
-        let listeners = shared.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        let hearing = shared.hearing.read().unwrap_or_else(PoisonError::into_inner);
         shared.circuits.circuit(name, shared.clock.now(), |name| {
             let names = (name.into(), service.into());
-            let circuit =
-                CircuitBreaker::assemble(names, settings.clone(), shared.clock.clone(), shared.rng.fork());
-            listeners.iter().for_each(|listener| listen(&circuit, listener));
+            let (clock, rng) = (shared.clock.clone(), shared.rng.fork());
+            let slot = Slot::switched(hearing.recording);
+            let circuit = CircuitBreaker::assemble(names, settings.clone(), clock, rng, slot);
+            hearing.listeners.iter().for_each(|listener| listen(&circuit, listener));
             circuit
         })
     }
@@ -186,9 +196,16 @@ impl Registry {
 
     /// As [`on_event`](Self::on_event), without a timer thread, for drivers that call [`tick`](Self::tick) themselves.
     pub fn subscribe(&self, listener: Listener) {
-        let mut listeners = self.0.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        let mut hearing = self.0.hearing.write().unwrap_or_else(PoisonError::into_inner);
         self.all().iter().for_each(|circuit| listen(circuit, &listener));
-        listeners.push(listener);
+        hearing.listeners.push(listener);
+    }
+
+    /// [Records](crate::record) the attempts of every circuit from now on, of those made later too.
+    pub fn start_recording(&self) {
+        let mut hearing = self.0.hearing.write().unwrap_or_else(PoisonError::into_inner);
+        hearing.recording = true;
+        self.all().iter().for_each(CircuitBreaker::start_recording);
     }
 
     /// Lets everything happen in every circuit that is due; answers how long until something is due next, `None` if

@@ -108,3 +108,14 @@ fn an_opening_circuit_is_an_event_and_a_series() {
         assert!(shown.contains(line), "no {line:?} in:\n{shown}");
     }
 }
+
+#[test]
+fn a_service_of_axum_has_its_dashboard_in_three_lines() {
+    let parts = [
+        r#""open": "consecutive_failures 10 ≥ 10 (last: error ×4)""#,
+        "circuit_breaker_state{circuit_name=\"orders\",service=\"orders\"} 1",
+        "the page is text/html",
+        r#""open" → "closed""#,
+    ];
+    shows(env!("CARGO_BIN_EXE_dashboard"), &parts);
+}

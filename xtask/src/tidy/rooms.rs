@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("crates/fusebox/src/admin/wall.rs", "dates for operators"),
     ("crates/fusebox-proxy/src/alarm.rs", "the proxy's timers"),
     ("crates/fusebox-proxy/src/wall.rs", "dates for callers"),
-    ("crates/fusebox-cli/src/demo/clock.rs", "the demo's schedule runs in real time"),
+    ("crates/fusebox-cli/src/clock.rs", "a demo's schedule and an operator's view run in real time"),
     ("examples/stage/src/clock.rs", "the example programs play in real time"),
     ("xtask/src/steps.rs", "how long a step took"),
 ];

@@ -2,6 +2,7 @@
 //! `docs/cli.md`.
 
 pub(crate) mod export;
+pub(crate) mod operate;
 pub(crate) mod queue;
 #[cfg(test)]
 mod reference;
@@ -56,6 +57,36 @@ pub(crate) enum Command {
     /// Write alerts, a dashboard, or a mesh's configuration
     #[command(after_help = export::EXPORT)]
     Export(export::Export),
+    /// Show circuits, the worst first
+    #[command(after_help = operate::CIRCUITS)]
+    Circuits(operate::Circuits),
+    /// Watch circuits live
+    #[command(after_help = operate::TOP)]
+    Top(operate::Top),
+    /// Show what has happened to circuits
+    #[command(after_help = operate::EVENTS)]
+    Events(operate::Events),
+    /// Hold circuits by hand, for a time
+    #[command(after_help = operate::OVERRIDE)]
+    Override(operate::Overrides),
+    /// Show who changed what by hand, and check that record
+    #[command(after_help = operate::AUDIT)]
+    Audit {
+        #[command(subcommand)]
+        command: operate::AuditCommand,
+    },
+    /// Have a proxy read its configuration anew
+    #[command(after_help = operate::RELOAD)]
+    Reload(operate::Reload),
+    /// Have a proxy ask for no more calls
+    #[command(after_help = operate::DRAIN)]
+    Drain(operate::Drain),
+    /// Show or set how much a proxy logs
+    #[command(after_help = operate::LOG_LEVEL)]
+    LogLevel(operate::LogLevel),
+    /// Show the configuration that a proxy runs on
+    #[command(after_help = operate::CONFIG)]
+    Config(operate::Reach),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS)]
     Completions {

@@ -1,7 +1,7 @@
 //! `fusebox queue ...`
 
+use super::operate::Reach;
 use clap::{Args, Subcommand};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where the queue is, and what to do with it.
@@ -25,9 +25,8 @@ pub(crate) struct At {
     /// The database that has the queue, as postgres://user@host/database
     #[arg(long, value_name = "URL", global = true, conflicts_with = "admin")]
     pub(crate) postgres: Option<String>,
-    /// The admin interface of a running proxy [default: 127.0.0.1:9900]
-    #[arg(long, value_name = "ADDR", global = true)]
-    pub(crate) admin: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 /// What can be done with a queue.
@@ -145,6 +144,19 @@ pub(crate) struct Why {
     /// Who you are [default: $USER]
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Option<String>,
+}
+
+impl Why {
+    /// Who does it.
+    pub(crate) fn actor(&self) -> String {
+        actor(self.actor.as_deref())
+    }
+}
+
+/// The name that was given, or that of whoever is logged in.
+pub(crate) fn actor(named: Option<&str>) -> String {
+    let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
+    named.map(str::to_owned).or_else(user).unwrap_or_else(|| "unknown".into())
 }
 
 pub(super) const QUEUE: &str = "\

@@ -16,6 +16,8 @@ fusebox-cli` writes it anew.
 * **Signals**: the first SIGTERM or SIGINT (Ctrl-C) stops `run` gently: no new calls, those in flight are finished, exit 0.
   The second ends it at once, exit 1.
 * **Colours**: on a terminal only, never when `NO_COLOR` is set; `--color` overrides both.
+* **A running proxy** is asked by `circuits`, `top`, `events`, `override`, `audit`, `reload`, `drain`, `log-level`, `config` and
+  `queue`, at `--admin` or `FUSEBOX_ADMIN`, with the token in `--token-file` or `FUSEBOX_TOKEN`.
 * **Completions and manual pages** come from the same definitions: `fusebox completions SHELL`, `fusebox man [COMMAND]`.
 ";
 

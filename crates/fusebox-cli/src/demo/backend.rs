@@ -1,7 +1,7 @@
 //! A small real HTTP server whose health is set by a dial.
 
-use super::clock;
 use super::schedule::Fault;
+use crate::clock;
 use fusebox::Clock;
 use http_body_util::Full;
 use hyper::body::Bytes;

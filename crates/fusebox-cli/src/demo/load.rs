@@ -3,8 +3,8 @@
 //! It is an open loop: a call begins when its time has come, not when the one before it has ended, and its latency
 //! counts from there. A dependency that hangs is not spared by callers who wait for it.
 
-use super::clock;
 use super::tally::{Got, Tally};
+use crate::clock;
 use fusebox::Clock;
 use fusebox_core::Time;
 use http_body_util::{BodyExt, Empty};

@@ -5,7 +5,6 @@
 //! from the circuits, the servers and the callers.
 
 mod backend;
-mod clock;
 mod load;
 mod scene;
 mod schedule;
@@ -17,6 +16,7 @@ mod tally;
 mod transcript;
 
 use crate::args;
+use crate::clock;
 use crate::failure::Failure;
 use crate::look::{HEAD, QUIET};
 use crate::output::Output;
@@ -43,7 +43,7 @@ pub(crate) fn run(demo: &args::Demo, output: Output) -> Result<(), Failure> {
         let mut signals = Signals::catch().map_err(no_runtime)?;
         tokio::select! {
             ended = play(demo, output) => ended,
-            () = signals.stop() => {
+            _ = signals.next() => {
                 // The terminal has put a ^C where the next line would begin.
                 output.say("");
                 if demo.serve { Ok(()) } else { Err(Failure::Interrupted) }

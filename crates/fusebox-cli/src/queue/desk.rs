@@ -1,42 +1,37 @@
 //! Where the queue is: a file, or a proxy's admin interface. Both say the same.
 
+use crate::admin::{Admin, understood};
 use crate::args::queue::At;
 use crate::failure::Failure;
+use crate::output::Output;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fusebox::queue::postgres::{self, Postgres};
 use fusebox::queue::report::{AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport};
 use fusebox::queue::sqlite::{Look, Sqlite};
 use fusebox::queue::{ItemId, QueueStore, StoreError};
-use fusebox_proxy::config::DEFAULT_ADMIN;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Request};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::net::SocketAddr;
 use std::path::Path;
 
 /// Orders of the trail that are shown.
 const TRAIL: usize = 1_000;
+/// What to do where nobody answers.
+const HINT: &str = "give its --admin address, or the queue's --file";
 
 pub(super) enum Desk {
     Store(Box<dyn QueueStore>),
-    Admin(SocketAddr),
+    Admin(Admin),
 }
 
 impl Desk {
     /// Opens the file if there is one, to change it only where that is asked for; else there is a proxy.
-    pub(super) async fn open(at: &At, changes: bool) -> Result<Self, Failure> {
+    pub(super) async fn open(at: &At, changes: bool, output: Output) -> Result<Self, Failure> {
         if let Some(url) = &at.postgres {
             let store = Postgres::connect(url, postgres::Options::default()).await.map_err(failed)?;
             return Ok(Desk::Store(Box::new(store)));
         }
-        let Some(file) = &at.file else { return Ok(Desk::Admin(at.admin.unwrap_or(DEFAULT_ADMIN))) };
+        let Some(file) = &at.file else { return Ok(Desk::Admin(at.reach.admin(output)?.with_hint(HINT))) };
         // A queue is looked after here, and never begun.
         if let Err(source) = std::fs::metadata(file) {
             return Err(Failure::Unreadable { path: file.clone(), source });
@@ -51,7 +46,7 @@ impl Desk {
     pub(super) async fn queues(&self) -> Result<Vec<QueueReport>, Failure> {
         match self {
             Desk::Store(store) => QueueReport::all(&**store).await.map_err(failed),
-            Desk::Admin(at) => part(get(*at, "/queue").await?, "queues"),
+            Desk::Admin(admin) => part(admin.get("/queue").await?, "queues"),
         }
     }
 
@@ -62,9 +57,9 @@ impl Desk {
                 let views = store.list(checked, filter.page()).await.map_err(failed)?;
                 Ok(views.iter().map(ItemReport::from).collect())
             }
-            Desk::Admin(at) => {
+            Desk::Admin(admin) => {
                 let query = serde_urlencoded::to_string(filter).unwrap_or_default();
-                part(get(*at, &format!("/queue/items?{query}")).await?, "items")
+                part(admin.get(&format!("/queue/items?{query}")).await?, "items")
             }
         }
     }
@@ -75,7 +70,7 @@ impl Desk {
                 Some(entry) => Ok(ItemReport::from(&entry)),
                 None => Err(Failure::Run(format!("there is no call {id}; `fusebox queue list` shows them"))),
             },
-            Desk::Admin(at) => read(get(*at, &format!("/queue/items/{id}")).await?),
+            Desk::Admin(admin) => admin.read_at(&format!("/queue/items/{id}")).await,
         }
     }
 
@@ -85,7 +80,7 @@ impl Desk {
                 let rows = store.audit(TRAIL).await.map_err(failed)?;
                 Ok(rows.into_iter().map(AuditReport::from).collect())
             }
-            Desk::Admin(at) => part(get(*at, "/queue/audit").await?, "audit"),
+            Desk::Admin(admin) => part(admin.get("/queue/audit").await?, "audit"),
         }
     }
 
@@ -96,9 +91,9 @@ impl Desk {
                 let items = store.operate(checked).await.map_err(failed)?.iter().map(|id| id.0).collect();
                 Ok(Carried { items, dry_run: order.dry_run })
             }
-            Desk::Admin(at) => {
-                let body = serde_json::to_vec(order).unwrap_or_default();
-                read(ask(*at, Method::POST, "/queue/orders", body).await?)
+            Desk::Admin(admin) => {
+                let answer = admin.post("/queue/orders", order, None).await?;
+                understood(admin.done(answer)?)
             }
         }
     }
@@ -129,42 +124,6 @@ fn failed(error: StoreError) -> Failure {
     Failure::Run(format!("failed to {error}"))
 }
 
-async fn get(at: SocketAddr, path: &str) -> Result<Value, Failure> {
-    ask(at, Method::GET, path, Vec::new()).await
-}
-
-async fn ask(at: SocketAddr, method: Method, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let request = Request::builder().method(method).uri(format!("http://{at}{path}"));
-    let request = request.header(CONTENT_TYPE, "application/json").body(Full::from(body));
-    let request = request.map_err(|error| Failure::Run(error.to_string()))?;
-    let unreachable = |why: String| {
-        Failure::Run(format!(
-            "cannot reach the admin interface of a proxy at {at}: {why}; give its --admin address, or the queue's --file"
-        ))
-    };
-    let response = client.request(request).await.map_err(|error| {
-        let mut why: &dyn std::error::Error = &error;
-        while let Some(cause) = why.source() {
-            why = cause;
-        }
-        unreachable(why.to_string())
-    })?;
-    let status = response.status();
-    let body = response.into_body().collect().await.map_err(|error| unreachable(error.to_string()))?;
-    let answer: Value = serde_json::from_slice(&body.to_bytes())
-        .map_err(|_| unreachable(format!("it answered {status}, and not in JSON")))?;
-    match status.is_success() {
-        true => Ok(answer),
-        false => Err(Failure::Run(answer["detail"].as_str().unwrap_or("it was refused").into())),
-    }
-}
-
 fn part<T: DeserializeOwned>(answer: Value, name: &str) -> Result<T, Failure> {
-    read(answer.get(name).cloned().unwrap_or_default())
-}
-
-fn read<T: DeserializeOwned>(answer: impl Serialize) -> Result<T, Failure> {
-    let value = serde_json::to_value(answer).and_then(serde_json::from_value);
-    value.map_err(|error| Failure::Run(format!("the answer was not understood: {error}")))
+    understood(answer.get(name).cloned().unwrap_or_default())
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(queue: &Queue, output: Output) -> Result<(), Failure> {
 
 async fn obey(queue: &Queue, output: Output) -> Result<(), Failure> {
     let changes = queue.command.changes();
-    let desk = Desk::open(&queue.at, changes).await?;
+    let desk = Desk::open(&queue.at, changes, output).await?;
     let json = queue.json;
     match &queue.command {
         QueueCommand::Stats => {
@@ -135,7 +135,7 @@ async fn order(
             act: act.as_str().into(),
             filter,
             dry_run: orders.dry_run,
-            actor: actor(orders.why.actor.as_deref()),
+            actor: orders.why.actor(),
             reason: orders.why.reason.clone(),
         };
         moved.extend(desk.order(&order).await?.items);
@@ -167,15 +167,10 @@ async fn whole_queue(
         act: act.as_str().into(),
         filter: FilterReport { queue: Some(whole.queue.clone()), ..FilterReport::default() },
         dry_run: false,
-        actor: actor(whole.why.actor.as_deref()),
+        actor: whole.why.actor(),
         reason: whole.why.reason.clone(),
     };
     let carried = desk.order(&order).await?;
     let done = if act == Act::Pause { "paused" } else { "resumed" };
     print(output, json, &carried, || format!("{done} {}\n", whole.queue))
-}
-
-fn actor(named: Option<&str>) -> String {
-    let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
-    named.map(str::to_owned).or_else(user).unwrap_or_else(|| "unknown".into())
 }

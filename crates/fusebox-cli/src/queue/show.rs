@@ -1,33 +1,10 @@
 //! Tables for people.
 
 use crate::look;
+use crate::table::table;
 use fusebox::queue::report::{AuditReport, ItemReport, QueueReport};
 use fusebox::queue::{Act, StoreClock, Timestamp};
 use std::time::Duration;
-
-/// Columns side by side, each as wide as its widest cell; the last one as it is.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].len()]).max().unwrap_or_default()
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let mut line = String::new();
-        for (cell, width) in cells.iter().zip(&widths) {
-            line += cell;
-            line += &" ".repeat(width + 2 - cell.chars().count());
-        }
-        line.trim_end().to_owned()
-    };
-    let mut text = look::HEAD.paint(line(head.to_vec()));
-    text.push('\n');
-    for row in rows {
-        text += &line(row.iter().map(String::as_str).collect());
-        text.push('\n');
-    }
-    text
-}
 
 fn now() -> Timestamp {
     StoreClock::real(Timestamp(0)).now()
@@ -190,14 +167,6 @@ pub(super) fn why_not(act: Act, item: &ItemReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_stand_under_their_heads() {
-        let rows = [vec!["1".into(), "a longer cell".into(), "x".into()]];
-        let text = table(&["ID", "B", "C"], &rows);
-        let plain = anstream::adapter::strip_str(&text).to_string();
-        assert_eq!(plain, "ID  B              C\n1   a longer cell  x\n");
-    }
 
     #[test]
     fn spans_are_short() {

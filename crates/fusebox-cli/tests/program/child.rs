@@ -11,6 +11,7 @@ pub(crate) fn fusebox(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fusebox"));
     command.args(arguments.split_whitespace()).stdin(Stdio::null());
     command.current_dir(empty_folder()).env_remove("NO_COLOR").env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
+    command.env_remove("FUSEBOX_ADMIN").env_remove("FUSEBOX_TOKEN");
     command
 }
 
@@ -87,6 +88,14 @@ impl Running {
         let mut nowhere = nowhere;
         self.out = BufReader::new(nowhere.stdout.take().expect("a pipe"));
         nowhere.wait().expect("it ends");
+    }
+
+    /// What it wrote to standard error. It has ended.
+    pub(crate) fn complaints(&mut self) -> String {
+        let mut complaints = String::new();
+        let mut pipe: ChildStderr = self.child.stderr.take().expect("a pipe");
+        pipe.read_to_string(&mut complaints).expect("text");
+        complaints
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

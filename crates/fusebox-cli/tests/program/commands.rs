@@ -29,6 +29,13 @@ fn help_is_what_the_reference_says() {
         "export",
         "export alerts",
         "export envoy",
+        "circuits",
+        "top",
+        "events",
+        "override",
+        "override force-open",
+        "audit verify",
+        "reload",
         "completions",
         "man",
     ] {
@@ -54,7 +61,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         ("check none.toml", "cannot read none.toml: No such file"),
         ("explain", "<FILE>"),
         ("demo --seconds 1", "6..=600"),
-        ("man nothing", "there are run, check, explain, demo, queue, export, completions, man"),
+        ("man nothing", "there are run, check, explain, demo, queue, export, circuits, top, events"),
         ("chekc a.toml", "a similar subcommand exists: 'check'"),
     ] {
         let (code, out, err) = run(arguments);

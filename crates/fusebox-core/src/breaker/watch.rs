@@ -42,6 +42,7 @@ impl Watch {
     }
 
     /// Leaves the ticket's start in a free slot. `None` if there is none.
+    #[inline(always)]
     pub(super) fn enter(&self, front: &Front, ticket: &Ticket) -> Option<u8> {
         let began = ticket.began.as_nanos().min(LAST_BEGAN);
         let word = (began + 1) << BEGAN_SHIFT | (ticket.epoch() & EPOCH) << EPOCH_SHIFT;

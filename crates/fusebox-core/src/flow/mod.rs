@@ -252,6 +252,17 @@ impl Flow {
         }
     }
 
+    /// What an attempt was that [`Step::Cancel`] has just named: a timeout, or cancelled where another one won or the call's
+    /// deadline came too early to blame it.
+    pub fn given_up(&self, of: Try) -> Outcome {
+        let branches = [Some(&self.main), self.hedge.as_ref()];
+        let branch = branches.into_iter().flatten().find(|branch| branch.attempt == of.attempt);
+        match branch.map(|branch| branch.at) {
+            Some(At::Outward(carried)) => carried.outcome(),
+            _ => Outcome::Cancelled,
+        }
+    }
+
     /// The attempt's response head has come. After a good one the body's fate is still open: the walk ends, and
     /// [`Flow::tail`] carries on what is held.
     #[inline(always)]

@@ -30,6 +30,11 @@ impl Tail {
         if self.held.is_some() { self.settle_by } else { Time::NEVER }
     }
 
+    /// The endpoint that it comes from.
+    pub fn endpoint(&self) -> usize {
+        self.endpoint
+    }
+
     /// The body has come to this, for the circuit; later outcomes change nothing. The slow clock stopped at the head.
     pub fn settle(&mut self, circuits: &impl Circuits, outcome: Outcome, now: Time) {
         if let Some(held) = self.held.take() {

@@ -15,7 +15,8 @@ pub struct Keys {
 }
 
 /// The top of the file.
-pub const TOP: Keys = keys("", &["region", "zone", "admin", "listener", "limits", "log", "queue", "service"]);
+pub const TOP: Keys =
+    keys("", &["region", "zone", "admin", "listener", "limits", "log", "queue", "telemetry", "service"]);
 /// `[admin]`
 pub const ADMIN: Keys = keys(
     "admin",
@@ -39,6 +40,11 @@ pub const LIMITS: Keys = keys(
 );
 /// `[log]`
 pub const LOG: Keys = keys("log", &["level"]);
+/// `[telemetry]`
+pub const TELEMETRY: Keys = keys(
+    "telemetry",
+    &["max_series", "otlp", "interval", "timeout", "service_name", "headers_file", "resource"],
+);
 /// `[[service]]`
 pub const SERVICE: Keys = keys(
     "service",
@@ -254,13 +260,14 @@ pub const CACHED: Keys = keys(
 pub const CACHE_REDIS: Keys = keys("service.fallback.cached.redis", &["url", "timeout", "prefix"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 42] = [
+pub const ALL: [&Keys; 43] = [
     &TOP,
     &ADMIN,
     &ADMIN_TLS,
     &LISTENER,
     &LIMITS,
     &LOG,
+    &TELEMETRY,
     &SERVICE,
     &MATCH,
     &ENDPOINT,

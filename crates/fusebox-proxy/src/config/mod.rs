@@ -46,6 +46,7 @@ mod scopes;
 mod secret;
 mod service;
 mod spare;
+mod telemetry;
 mod throttle;
 mod timeout;
 mod upstreams;
@@ -63,6 +64,7 @@ pub use listen::{DEFAULT_ADMIN, DEFAULT_LISTENER};
 pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
 pub use queue::{Defer, QueuePlace, QueuePlan, WebhookPlan};
 pub use spare::{CacheScope, Fallback, FallbackItem};
+pub use telemetry::{OtlpPlan, TelemetryPlan};
 pub use written::{Changes, Written};
 
 use error::Errors;
@@ -96,9 +98,11 @@ fn read<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>) -> Plan {
     let listeners = listen::listeners(&top, address);
     let limits = listen::limits(&top);
     let queue = queue::read(&top);
+    let telemetry = telemetry::read(&top);
     let (services, unbounded) = service::read(&top, &listeners);
     let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
     queue::check_webhook(&top, queue.as_ref(), &names);
-    let plan = Plan { admin, listeners, services, limits, queue, log: log::read(&top), ..Plan::empty() };
+    let plan =
+        Plan { admin, listeners, services, limits, queue, telemetry, log: log::read(&top), ..Plan::empty() };
     Plan { warnings: warnings::of(&plan, &unbounded), ..plan }
 }

@@ -5,6 +5,7 @@
 use super::admin::AdminPlan;
 use super::chain::Policies;
 use super::queue::QueuePlan;
+use super::telemetry::TelemetryPlan;
 use super::written::Written;
 use fusebox::admin::Level;
 use http::HeaderName;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub log: Level,
     /// The file itself.
     pub written: Written,
+    /// What is told to whom, beside the admin interface.
+    pub telemetry: TelemetryPlan,
     /// What is doubtful, a sentence each. None of it keeps the plan from working.
     pub warnings: Vec<String>,
 }
@@ -41,6 +44,7 @@ impl Plan {
             services: Vec::new(),
             limits: Limits::default(),
             queue: None,
+            telemetry: TelemetryPlan::default(),
             log: Level::Info,
             written: Written::default(),
             warnings: Vec::new(),

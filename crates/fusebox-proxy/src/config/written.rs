@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 /// A longer value is cut where it is told.
 const LONGEST: usize = 120;
 /// What only a start puts in force.
-const FIXED: [&str; 4] = ["admin", "listener", "queue", "limits.max_connections"];
+const FIXED: [&str; 5] = ["admin", "listener", "queue", "telemetry", "limits.max_connections"];
 
 /// A configuration as it was written.
 #[derive(Clone, Default)]

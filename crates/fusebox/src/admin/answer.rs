@@ -45,10 +45,6 @@ impl Answer {
         Answer::text(200, &INDEX)
     }
 
-    pub(crate) fn metrics(body: String) -> Answer {
-        Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", body)
-    }
-
     pub(crate) fn json(status: u16, value: &impl Serialize) -> Answer {
         Answer::new(status, "application/json", encoded(value))
     }

@@ -1,4 +1,4 @@
-//! `/history/{name}`, `/overrides` and `/audit`: what happened, what is held now, and who did what.
+//! `/history`, `/history/{name}`, `/overrides` and `/audit`: what happened, what is held now, and who did what.
 
 use super::answer::Problem;
 use super::audit::{Audit, AuditEntry};
@@ -10,17 +10,31 @@ use std::sync::Arc;
 
 /// Events told when nothing else is said.
 const USUAL: usize = 100;
+/// Events that may be asked for.
+const MOST: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Query {
-    limit: Option<usize>,
+    limit: Option<String>,
+}
+
+impl Query {
+    /// How many are asked for.
+    fn limit(query: &str) -> Result<usize, Problem> {
+        let query: Query =
+            serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let Some(limit) = query.limit else { return Ok(USUAL) };
+        let refused =
+            || Problem::bad_request(format!("limit: found {limit:?}, accepted: a whole number up to {MOST}"));
+        limit.parse().ok().filter(|limit| *limit <= MOST).ok_or_else(refused)
+    }
 }
 
 #[derive(Serialize)]
 struct History {
     generated_at: Option<String>,
-    name: String,
+    name: Option<String>,
     events: Vec<Arc<LogEvent>>,
     lost: u64,
     /// Events of all circuits that the file of histories lacks.
@@ -33,20 +47,20 @@ struct Overrides {
     overrides: Vec<Override>,
 }
 
-/// What happened to `circuit`, the newest first.
+/// What happened to `circuit`, or to all of them, the newest first.
 pub(super) fn of(
     watch: &Watch,
     subject: &Subject,
-    circuit: &CircuitBreaker,
+    circuit: Option<&CircuitBreaker>,
     query: &str,
 ) -> Result<impl Serialize + use<>, Problem> {
-    let query: Query =
-        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let limit = Query::limit(query)?;
     let wall = Wall::read(subject.registry.clock().now());
-    let (events, lost) = watch.story(subject, circuit.name(), query.limit.unwrap_or(USUAL));
+    let name = circuit.map(|circuit| &**circuit.name());
+    let (events, lost) = watch.story(subject, name, limit);
     Ok(History {
         generated_at: wall.rfc3339(wall.now()),
-        name: circuit.name().to_string(),
+        name: name.map(str::to_owned),
         events,
         lost,
         unwritten: watch.unwritten(),
@@ -72,9 +86,8 @@ pub(super) fn audit(
     registry: &Registry,
     query: &str,
 ) -> Result<impl Serialize + use<>, Problem> {
-    let query: Query =
-        serde_urlencoded::from_str(query).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let limit = Query::limit(query)?;
     let wall = Wall::read(registry.clock().now());
-    let (head, entries) = audit.newest(query.limit.unwrap_or(USUAL));
+    let (head, entries) = audit.newest(limit);
     Ok(Trail { generated_at: wall.rfc3339(wall.now()), head, entries })
 }

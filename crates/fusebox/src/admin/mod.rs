@@ -26,9 +26,12 @@ mod asked;
 pub mod audit;
 mod circuits;
 mod controls;
+mod exporting;
+mod failures;
 mod gate;
 mod held;
 mod history;
+mod latency;
 mod left_closed;
 mod metrics;
 mod orders;
@@ -51,6 +54,7 @@ use crate::pipeline::Pipeline;
 use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry};
 use access::Caller;
+use access::lease::Lease;
 use access::limits::Limits;
 use answer::Problem;
 use audit::Audit;
@@ -58,14 +62,17 @@ use fusebox_queue::QueueStore;
 use gate::{Admitted, Underway};
 use held::Held;
 use left_closed::LeftClosed;
-use metrics::Series;
+#[cfg(feature = "otlp")]
+pub(crate) use metrics::Export;
+use metrics::{Exports, Series};
 use percent_encoding::percent_decode_str;
 use routes::Place;
 use serde_json::json;
+use serve::Stream;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use watch::{Feed, Subject, Watch};
+use watch::{Subject, Watch};
 
 /// All of the interface for machines.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -78,6 +85,7 @@ pub struct Admin {
     subjects: Held,
     left_closed: LeftClosed,
     series: Arc<Series>,
+    exports: Arc<Exports>,
     queue: Option<Arc<dyn QueueStore>>,
     watch: Watch,
     instance: Arc<str>,
@@ -106,12 +114,14 @@ impl Admin {
     pub fn new(registry: Registry) -> Admin {
         let left_closed = LeftClosed::follow(&registry);
         let watch = Watch::follow(&registry);
+        registry.start_recording();
         Admin {
             registry,
             ready: Arc::default(),
             subjects: Held::default(),
             left_closed,
             series: Arc::default(),
+            exports: Arc::default(),
             queue: None,
             instance: format!("pid {}", std::process::id()).into(),
             watch,
@@ -226,25 +236,27 @@ impl Admin {
             }
             place if asked.is_change() => self.order(place, rest, (asked, caller), &mut underway.draft),
             Place::Index | Place::Page => page::answer(asked),
+            Place::Metrics => Ok(self.metrics(asked.accept)),
             place => self.read(place, rest, asked.query(), caller),
         }
     }
 
-    /// The stream of events that is asked for, and the id of the request.
-    pub(crate) fn follow(&self, asked: Asked<'_>) -> Result<(Feed, String), Answer> {
+    /// The stream of events that is asked for.
+    pub(super) fn follow(&self, asked: Asked<'_>) -> Result<Stream, Answer> {
         let mut underway = self.begin(asked);
-        let feed = self.admit(&mut underway).and_then(|_| {
+        let stream = self.admit(&mut underway).and_then(|admitted| {
             let feed = self.watch.feed(&self.subject(), &self.instance, asked.last_event);
-            feed.ok_or_else(Problem::too_many_readers)
+            let feed = feed.ok_or_else(Problem::too_many_readers)?;
+            Ok((feed, Lease::new(&self.access, &asked, admitted.caller, self.registry.clock())))
         });
-        match feed {
-            Ok(feed) => Ok((feed, underway.id)),
+        match stream {
+            Ok((feed, lease)) => Ok(Stream { feed, lease, id: underway.id }),
             Err(problem) => Err(self.finish(underway, Err(problem))),
         }
     }
 
     /// The answer to a request whose body is broken or too long.
-    pub(crate) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
+    pub(super) fn refuse_body(&self, asked: Asked<'_>) -> Answer {
         let mut underway = self.begin(asked);
         let answered = self.admit(&mut underway).and(Err(Problem::too_long(LONGEST_BODY)));
         self.finish(underway, answered)
@@ -291,12 +303,13 @@ impl Admin {
             Place::Readyz if self.ready.load(Relaxed) => Answer::text(200, "ready\n"),
             Place::Readyz => Answer::text(503, "not ready\n"),
             Place::OpenApi => Answer::new(200, "application/json", OPENAPI),
-            Place::Metrics => Answer::metrics(self.metrics()),
+            Place::Metrics => self.metrics(None),
             Place::Circuits => Answer::json(200, &circuits::all(&self.registry, &self.circuits_from())),
             Place::Circuit => self.circuit(&self.find(rest)?),
-            Place::History => {
-                Answer::json(200, &history::of(&self.watch, &self.subject(), &self.find(rest)?, query)?)
-            }
+            Place::Histories => self.history(None, query)?,
+            Place::History => self.history(Some(&self.find(rest)?), query)?,
+            Place::Latency => Answer::json(200, &latency::one(&self.find(rest)?)),
+            Place::Failures => Answer::json(200, &failures::one(&self.find(rest)?)),
             Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
             Place::Pipelines => {
                 Answer::json(200, &pipelines::all(&self.subjects.read(), self.registry.clock()))
@@ -325,6 +338,10 @@ impl Admin {
     fn circuit(&self, circuit: &CircuitBreaker) -> Answer {
         let (told, revision) = circuits::one(circuit, &self.circuits_from());
         Answer::json(200, &told).with("etag", format!("\"{revision}\""))
+    }
+
+    fn history(&self, circuit: Option<&CircuitBreaker>, query: &str) -> Result<Answer, Problem> {
+        Ok(Answer::json(200, &history::of(&self.watch, &self.subject(), circuit, query)?))
     }
 
     fn config(&self) -> Result<Answer, Problem> {
@@ -357,9 +374,5 @@ impl Admin {
             left_closed: &self.left_closed,
             watch: &self.watch,
         }
-    }
-
-    fn metrics(&self) -> String {
-        metrics::text(&self.registry, &self.left_closed, &self.series, &self.subjects.read())
     }
 }

@@ -98,6 +98,8 @@ fn ordered(body: &[u8], caller: &Caller, draft: &mut Draft) -> Result<OrderRepor
         fields.entry("actor").or_insert_with(|| name.as_str().into());
     }
     let order: OrderReport = serde_json::from_value(body).map_err(wrong)?;
+    orders::check_text("actor", &order.actor, orders::LONGEST_ACTOR)?;
+    orders::check_text("reason", &order.reason, orders::LONGEST_REASON)?;
     let actor = orders::actor(Some(order.actor.clone()), caller.name.as_deref())?;
     draft.action = format!("queue.{}", order.act.chars().take(40).collect::<String>());
     draft.target = serde_json::to_string(&order.filter).ok();

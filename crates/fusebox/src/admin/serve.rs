@@ -1,5 +1,6 @@
 //! The interface as a service: requests and responses of the crate `http`, for hyper, axum and whatever else speaks Tower.
 
+use super::access::lease::Lease;
 use super::answer::Answer;
 use super::watch::Feed;
 use super::{Admin, Asked, Peer};
@@ -23,13 +24,20 @@ pub struct Body(Kind);
 #[derive(Debug)]
 enum Kind {
     Whole(Option<Bytes>),
-    Events(Feed),
+    Events(Feed, Option<Lease>),
+}
+
+/// A stream of events, and the request that asked for it.
+pub(super) struct Stream {
+    pub(super) feed: Feed,
+    pub(super) lease: Option<Lease>,
+    pub(super) id: String,
 }
 
 impl Body {
     /// Whether it is a stream without an end, which a server gives no time limit.
     pub fn is_stream(&self) -> bool {
-        matches!(self.0, Kind::Events(_))
+        matches!(self.0, Kind::Events(..))
     }
 }
 
@@ -43,7 +51,10 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let data = match &mut self.0 {
             Kind::Whole(body) => Poll::Ready(body.take()),
-            Kind::Events(feed) => Pin::new(feed).poll_frame(cx),
+            Kind::Events(feed, lease) => match Pin::new(feed).poll_frame(cx) {
+                Poll::Ready(_) if !lease.as_mut().is_none_or(Lease::holds) => Poll::Ready(None),
+                other => other,
+            },
         };
         data.map(|data| data.map(|data| Ok(Frame::data(data))))
     }
@@ -55,7 +66,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> http_body::SizeHint {
         match &self.0 {
             Kind::Whole(body) => http_body::SizeHint::with_exact(body.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Events(_) => http_body::SizeHint::default(),
+            Kind::Events(..) => http_body::SizeHint::default(),
         }
     }
 }
@@ -88,7 +99,7 @@ impl Admin {
         let asked = Asked::of(&parts, &body, peer);
         if asked.path() == "/events" && asked.method == "GET" {
             return match self.follow(asked) {
-                Ok((feed, id)) => events(feed, &id),
+                Ok(stream) => events(stream),
                 Err(answer) => whole(answer, asked.method),
             };
         }
@@ -149,8 +160,8 @@ fn whole(answer: Answer, method: &str) -> Response<Body> {
     response
 }
 
-fn events(feed: Feed, id: &str) -> Response<Body> {
-    let mut response = Response::new(Body(Kind::Events(feed)));
+fn events(Stream { feed, lease, id }: Stream) -> Response<Body> {
+    let mut response = Response::new(Body(Kind::Events(feed, lease)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.extend(HeaderValue::try_from(id).map(|id| (HeaderName::from_static("x-request-id"), id)));

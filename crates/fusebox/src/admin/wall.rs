@@ -31,6 +31,12 @@ impl Wall {
         self.now
     }
 
+    /// The date of now, since 1970.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn today(&self) -> Duration {
+        self.date
+    }
+
     /// The date of `at`, since 1970; `None` for never.
     pub(crate) fn date(&self, at: Time) -> Option<Duration> {
         let date = self.date.saturating_add(at.since(self.now)).saturating_sub(self.now.since(at));

@@ -3,6 +3,7 @@
 
 mod blocking;
 mod pooled;
+mod recorded;
 #[cfg(feature = "tokio")]
 mod timed;
 
@@ -10,6 +11,7 @@ mod timed;
 pub(crate) use blocking::wait_for;
 pub(crate) use blocking::{Bell, blocking};
 pub(crate) use pooled::pooled;
+pub(crate) use recorded::Told;
 #[cfg(feature = "queue")]
 pub(crate) use timed::pause;
 #[cfg(feature = "tokio")]
@@ -19,6 +21,7 @@ use crate::circuit::CircuitBreaker;
 use crate::classify::{Classify, Results};
 use crate::error::Error;
 use crate::fallback::contained;
+use crate::record::Stamps;
 use fusebox_core::bulkhead::Place;
 use fusebox_core::flow::{Circuits, Cx, End, Finish, Flow, Step, Try};
 use fusebox_core::pipeline::Pipeline;
@@ -43,6 +46,16 @@ pub(crate) trait Policies {
     #[inline(always)]
     fn circuit(&self) -> &CircuitBreaker {
         self.before(0)
+    }
+
+    /// The name of the `endpoint`-th endpoint, where there is a choice of them.
+    fn endpoint(&self, _: usize) -> Option<&str> {
+        None
+    }
+
+    /// What the call says of itself, for records.
+    fn told(&self) -> Told {
+        Told::default()
     }
 }
 
@@ -84,6 +97,14 @@ impl<P: Policies> Policies for &P {
     fn service(&self) -> Option<&CircuitBreaker> {
         (**self).service()
     }
+
+    fn endpoint(&self, endpoint: usize) -> Option<&str> {
+        (**self).endpoint(endpoint)
+    }
+
+    fn told(&self) -> Told {
+        (**self).told()
+    }
 }
 
 /// A flow with what it is driven by. Dropped in the middle, it gives everything back.
@@ -94,6 +115,7 @@ pub(crate) struct Walk<P: Policies> {
     inside: u32,
     /// The circuit of the call's tenant, with its key.
     tenant: Option<(u64, CircuitBreaker)>,
+    stamps: Stamps,
     policies: P,
 }
 
@@ -118,7 +140,7 @@ impl<P: Policies> Walk<P> {
 
     #[inline(always)]
     fn of(flow: Flow, policies: P) -> Self {
-        Walk { flow, inside: 0, tenant: None, policies }
+        Walk { flow, inside: 0, tenant: None, stamps: Stamps::default(), policies }
     }
 
     /// Whose call it is.
@@ -207,12 +229,19 @@ impl<P: Policies> Walk<P> {
         let circuit = self.policies.circuit();
         let cx = Cx { now: circuit.clock().now().max(reached), rng: circuit.rng(), waker };
         let cores = Cores { policies: &self.policies, tenant: self.tenant.as_ref() };
-        self.flow.next(self.policies.pipeline(), &cores, &cx)
+        let step = self.flow.next(self.policies.pipeline(), &cores, &cx);
+        match step {
+            Step::Call(of) => self.stamps.begin(of, self.policies.before(of.endpoint)),
+            Step::Cancel(of) => self.note(of, self.flow.given_up(of)),
+            _ => {}
+        }
+        step
     }
 
     #[inline(always)]
     pub(crate) fn told(&mut self, attempt: Try, verdict: Verdict) {
         self.flow.told(attempt, verdict);
+        self.note(attempt, verdict.outcome);
     }
 
     /// The error that a walk without a result of its own ended with.
@@ -245,7 +274,9 @@ impl<P: Policies> Walk<P> {
     /// The attempt in flight has waited for its service's readiness since then: its clocks do not count that.
     #[cfg(feature = "tower")]
     pub(crate) fn excuse(&mut self, since: Time) {
-        self.flow.excuse(self.policies.circuit().clock().now().since(since));
+        let span = self.policies.circuit().clock().now().since(since);
+        self.flow.excuse(span);
+        self.stamps.excuse(span);
     }
 
     /// Gives back what is held, of a walk that has not come to its end.
@@ -253,7 +284,10 @@ impl<P: Policies> Walk<P> {
     pub(crate) fn abandon(&mut self) {
         let attempt = std::mem::take(&mut self.inside);
         if attempt != 0 {
-            self.flow.told(Try { endpoint: 0, attempt }, Verdict::final_failure(Failure::Panic));
+            self.told(
+                Try { endpoint: self.flow.endpoint(), attempt },
+                Verdict::final_failure(Failure::Panic),
+            );
             let _ = self.next(Time::ZERO);
         }
         let now = self.policies.circuit().clock().now();

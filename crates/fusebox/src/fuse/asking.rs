@@ -2,10 +2,13 @@
 
 use super::scopes::key;
 use super::{Answer, BlockingFuse, Fuse, Inner};
+use crate::circuit::CircuitBreaker;
 use crate::classify::Classify;
-use crate::driver::{self, Policies, Walk};
+use crate::driver::{self, Policies, Told, Walk};
 use crate::error::Error;
+use crate::record::TraceId;
 use fusebox_core::flow::{Finish, Try};
+use fusebox_core::pipeline::Pipeline;
 use fusebox_core::{Ask, Priority};
 use std::time::Duration;
 
@@ -29,6 +32,7 @@ pub struct Asking<'a, F: Handle> {
     ask: Ask,
     due_in: Option<Duration>,
     tenant: Option<&'a str>,
+    told: Told,
 }
 
 impl<F: Handle> Clone for Asking<'_, F> {
@@ -62,7 +66,21 @@ impl<K> Handle for BlockingFuse<K> {
 
 impl<'a, F: Handle> Asking<'a, F> {
     pub(super) fn new(inner: &'a Inner<F::Classify>, ask: Ask) -> Self {
-        Asking { inner, ask, due_in: None, tenant: None }
+        Asking { inner, ask, due_in: None, tenant: None, told: Told::default() }
+    }
+
+    /// What it asks for, in a word or two, as the [record](crate::record) of its failing attempts shows it.
+    #[must_use]
+    pub fn what(mut self, what: &'static str) -> Self {
+        self.told.what = Some(what);
+        self
+    }
+
+    /// The trace that it belongs to, as the [record](crate::record) and exemplars of metrics show it.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceId) -> Self {
+        self.told.trace = Some(trace);
+        self
     }
 
     /// How much it matters if there is not room for all.
@@ -91,7 +109,11 @@ impl<'a, F: Handle> Asking<'a, F> {
         self
     }
 
-    fn prepared(&self, mut walk: Walk<&'a Inner<F::Classify>>) -> Walk<&'a Inner<F::Classify>> {
+    fn policies(&self) -> Telling<'a, F::Classify> {
+        Telling { inner: self.inner, told: self.told }
+    }
+
+    fn prepared(&self, mut walk: Walk<Telling<'a, F::Classify>>) -> Walk<Telling<'a, F::Classify>> {
         walk.ask(self.ask);
         if let Some(span) = self.due_in {
             walk.due_by(self.inner.circuit().clock().now() + span);
@@ -100,6 +122,37 @@ impl<'a, F: Handle> Asking<'a, F> {
             walk.of_tenant(self.inner.tenant(name));
         }
         walk
+    }
+}
+
+/// A pipeline, and what a call through it says of itself.
+struct Telling<'a, K> {
+    inner: &'a Inner<K>,
+    told: Told,
+}
+
+impl<K> Policies for Telling<'_, K> {
+    #[inline(always)]
+    fn pipeline(&self) -> &Pipeline {
+        self.inner.pipeline()
+    }
+
+    #[inline(always)]
+    fn before(&self, endpoint: usize) -> &CircuitBreaker {
+        self.inner.before(endpoint)
+    }
+
+    #[inline(always)]
+    fn service(&self) -> Option<&CircuitBreaker> {
+        Policies::service(self.inner)
+    }
+
+    fn endpoint(&self, endpoint: usize) -> Option<&str> {
+        self.inner.endpoint(endpoint)
+    }
+
+    fn told(&self) -> Told {
+        self.told
     }
 }
 
@@ -167,7 +220,7 @@ impl<K> Asking<'_, Fuse<K>> {
         K: Classify<T, E>,
         Fut: Future<Output = Result<T, E>>,
     {
-        driver::on_tokio(self.prepared(Walk::timed(self.inner, true)), &self.inner.classify, op).await
+        driver::on_tokio(self.prepared(Walk::timed(self.policies(), true)), &self.inner.classify, op).await
     }
 }
 
@@ -218,7 +271,7 @@ impl<K> Asking<'_, BlockingFuse<K>> {
     where
         K: Classify<T, E>,
     {
-        let walk = self.prepared(Walk::blocking(self.inner, true));
+        let walk = self.prepared(Walk::blocking(self.policies(), true));
         driver::blocking(walk, &self.inner.classify, |of| Some(op(of)))
     }
 }

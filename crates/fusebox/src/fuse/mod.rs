@@ -92,6 +92,10 @@ impl<K> Policies for Inner<K> {
     fn service(&self) -> Option<&CircuitBreaker> {
         self.wider.as_ref()?.service()
     }
+
+    fn endpoint(&self, endpoint: usize) -> Option<&str> {
+        self.endpoints.get(endpoint).map(|spec| &*spec.name)
+    }
 }
 
 impl<K> Policies for Fuse<K> {
@@ -108,6 +112,10 @@ impl<K> Policies for Fuse<K> {
     #[inline(always)]
     fn service(&self) -> Option<&CircuitBreaker> {
         Policies::service(&*self.0)
+    }
+
+    fn endpoint(&self, endpoint: usize) -> Option<&str> {
+        self.0.endpoint(endpoint)
     }
 }
 

@@ -10,6 +10,7 @@ mod stand_ins;
 
 pub use policies::policies;
 
+use crate::record::TraceId;
 use fusebox_core::breaker::Totals;
 use fusebox_core::bulkhead::Bulkhead;
 use fusebox_core::cache;
@@ -92,6 +93,32 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// How many there were of which size; only grows.
+    Histogram,
+}
+
+/// How many there were of which size.
+#[derive(Clone, Copy, Debug)]
+pub struct Histogram<'a> {
+    /// The upper edge of every bucket but the last, which has none; an edge belongs to the bucket that it ends.
+    pub edges: &'a [f64],
+    /// How many are in each bucket, one more than there are edges.
+    pub counts: &'a [u64],
+    /// All sizes together.
+    pub sum: f64,
+    /// An example from each bucket, as far as there are any; empty if there are none at all.
+    pub examples: &'a [Option<Example>],
+}
+
+/// One of those that a bucket counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Example {
+    /// The trace that it belongs to.
+    pub trace: TraceId,
+    /// Its size.
+    pub value: f64,
+    /// When it was, since 1970.
+    pub date: Duration,
 }
 
 /// Takes families in their order, each with the samples that follow it.
@@ -102,6 +129,9 @@ pub trait Tell {
     /// A sample of the family that began last. Labels are in the same order for every sample of a family; counters named
     /// in seconds have fractions.
     fn sample(&mut self, labels: &[(&'static str, &str)], value: f64);
+
+    /// As [`sample`](Self::sample), of a family of histograms. Who has no place for them leaves it at that.
+    fn histogram(&mut self, _labels: &[(&'static str, &str)], _seen: &Histogram<'_>) {}
 }
 
 /// Reads one counter of a circuit.

@@ -15,7 +15,7 @@ fn every_series_of_a_circuit_is_there_before_its_first_call() {
     scene.circuit("pay");
     let body = scene.get("/metrics").body;
     let series: Vec<_> = body.lines().filter(|line| line.contains(r#"circuit_name="pay""#)).collect();
-    assert_eq!(series.len(), 1 + 10 + 6 + 4 + 7, "{body}");
+    assert_eq!(series.len(), 1 + 10 + 6 + 4 + 7 + 15, "{body}");
     for line in series {
         assert!(line.ends_with("} 0"), "{line}");
     }

@@ -180,6 +180,12 @@ fn a_history_tells_the_newest_first_with_holds_among_the_changes() {
     assert_eq!(scene.json("/history/pay")["events"].as_array().map(Vec::len), Some(3));
     assert_eq!(scene.get("/history/pay?limit=many").status, 400);
     assert_eq!(scene.get("/history/nobody").status, 404);
+    trip(&scene.circuit("other one"));
+    let all = scene.json("/history?limit=2");
+    assert_eq!(
+        (&all["name"], &all["events"][0]["circuit"], &all["events"][1]["circuit"]),
+        (&json!(null), &json!("other one"), &json!("pay"))
+    );
     let held = scene.json("/overrides");
     assert_eq!(
         (&held["overrides"][0]["circuit"], &held["overrides"][0]["reason"]),

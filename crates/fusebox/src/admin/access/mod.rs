@@ -4,6 +4,7 @@
 //! ([`origin`]), whether it comes too often ([`limits`]), and whose it is ([`tokens`]). None of them costs the data path anything: they are
 //! asked where the interface is served.
 
+pub(super) mod lease;
 pub(super) mod limits;
 mod origin;
 mod tokens;

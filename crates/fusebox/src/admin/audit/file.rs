@@ -107,13 +107,14 @@ impl AuditFile {
         Ok(Opened { file, chain, recent, torn })
     }
 
-    /// Adds a line and sees that it is on the disk.
-    pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
+    /// Adds a line and, where something is done because of it, sees that it is on the disk.
+    pub(super) fn append(&mut self, line: &str, durably: bool) -> io::Result<()> {
         if self.ragged {
             self.cut()?;
         }
         self.is_ours()?;
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(line.as_bytes());
+        let written = written.and_then(|()| if durably { self.file.sync_data() } else { Ok(()) });
         if let Err(error) = written {
             // Half a line would break the chain for the next one.
             self.ragged = self.cut().is_err();

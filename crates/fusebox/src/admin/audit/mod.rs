@@ -158,7 +158,7 @@ impl Trail {
     fn write(&mut self, draft: Draft) -> io::Result<()> {
         let (entry, line) = self.chain.seal(draft);
         if let Some(file) = &mut self.file {
-            file.append(&line)?;
+            file.append(&line, entry.result != "refused")?;
         }
         self.chain.add(&entry);
         if self.recent.len() >= AT_HAND {

@@ -1,6 +1,7 @@
 //! One circuit's numbers, and how several become one.
 
 use crate::breaker::{Mode, Snapshot, State, Totals, WindowCounts};
+use crate::record::{EDGES, Exemplar, Record};
 use crate::{CircuitBreaker, Time};
 use std::array::from_fn;
 use std::sync::Arc;
@@ -21,11 +22,21 @@ pub(super) struct Row {
     pub(super) holds: [bool; 4],
     pub(super) hung: u32,
     pub(super) consecutive_failures: u32,
+    pub(super) counted: Counted,
+    pub(super) examples: Option<Box<[Option<Exemplar>]>>,
+}
+
+/// What only grows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
     pub(super) totals: Totals,
+    /// Attempts by how long they took, and how long all of them did, in nanoseconds.
+    pub(super) took: ([u64; EDGES.len() + 1], u64),
 }
 
 impl Row {
     pub(super) fn new(circuit: &CircuitBreaker, snapshot: &Snapshot, not_closed: Duration) -> Row {
+        let record = circuit.record();
         let mode = snapshot.hold.as_ref().map(|hold| hold.mode);
         Row {
             name: circuit.name().clone(),
@@ -37,7 +48,11 @@ impl Row {
             holds: MODES.map(|known| mode == Some(known)),
             hung: snapshot.hung,
             consecutive_failures: snapshot.consecutive_failures,
-            totals: snapshot.totals,
+            counted: Counted {
+                totals: snapshot.totals,
+                took: record.map(Record::coarse).unwrap_or_default(),
+            },
+            examples: record.and_then(Record::exemplars).map(|some| Box::from(some.as_slice())),
         }
     }
 
@@ -59,7 +74,13 @@ impl Row {
 }
 
 /// Counter by counter, `with` of the two.
-pub(super) fn zip(a: &Totals, b: &Totals, with: impl Fn(u64, u64) -> u64) -> Totals {
+pub(super) fn zip(a: &Counted, b: &Counted, with: impl Fn(u64, u64) -> u64) -> Counted {
+    let ((a_took, a_sum), (b_took, b_sum)) = (a.took, b.took);
+    let took = (from_fn(|bucket| with(a_took[bucket], b_took[bucket])), with(a_sum, b_sum));
+    Counted { totals: zip_totals(&a.totals, &b.totals, with), took }
+}
+
+fn zip_totals(a: &Totals, b: &Totals, with: impl Fn(u64, u64) -> u64) -> Totals {
     Totals {
         success: with(a.success, b.success),
         failure: with(a.failure, b.failure),

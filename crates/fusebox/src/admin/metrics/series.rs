@@ -5,37 +5,63 @@
 //! circuit is let go of, or a query for their rate would take the step for a restart and count everything again:
 //! they add up what each circuit has grown since the last scrape.
 
-use super::row::{Row, zip};
-use crate::breaker::Totals;
+use super::row::{Counted, Row, zip};
 use fusebox_core::registry::OTHER;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Circuits with series of their own.
+/// Circuits with series of their own, unless told otherwise.
 const MOST: usize = 1_000;
 
 /// Who has series of its own, from one scrape to the next.
-#[derive(Debug, Default)]
-pub(crate) struct Series(Mutex<Places>);
+#[derive(Debug)]
+pub(crate) struct Series {
+    most: usize,
+    places: Mutex<Places>,
+    /// Bytes of the longest exposition yet: the next one is about as long.
+    length: AtomicUsize,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Series::new(MOST)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Places {
     /// By the address of the name, which belongs to one circuit alone and stays taken while it is held here.
     places: HashMap<usize, (Arc<str>, Place)>,
-    shared: Totals,
+    shared: Counted,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Place {
     Own,
-    /// Told under the shared name, with the totals at the last scrape.
-    Shared(Totals),
+    /// Told under the shared name, with what it had counted at the last scrape.
+    Shared(Box<Counted>),
 }
 
 impl Series {
+    /// At most so many circuits have series of their own.
+    pub(crate) fn new(most: usize) -> Series {
+        Series { most, places: Mutex::default(), length: AtomicUsize::new(0) }
+    }
+
+    /// How long an exposition will be, about.
+    pub(super) fn length(&self) -> usize {
+        self.length.load(Relaxed)
+    }
+
+    /// How long one was.
+    pub(super) fn was(&self, length: usize) {
+        self.length.fetch_max(length, Relaxed);
+    }
+
     /// The rows to tell, and how many circuits had to share one.
     pub(super) fn seat(&self, rows: Vec<Row>) -> (Vec<Row>, usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).seat(rows, MOST)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).seat(rows, self.most)
     }
 }
 
@@ -52,7 +78,7 @@ impl Places {
                     free -= 1;
                     Place::Own
                 }
-                None => Place::Shared(Totals::default()),
+                None => Place::Shared(Box::default()),
             };
             let name = row.name.clone();
             let place = match place {
@@ -62,9 +88,9 @@ impl Places {
                     continue;
                 }
                 Place::Shared(last) => {
-                    let grown = zip(&row.totals, &last, u64::saturating_sub);
+                    let grown = zip(&row.counted, &last, u64::saturating_sub);
                     self.shared = zip(&self.shared, &grown, u64::saturating_add);
-                    Place::Shared(zip(&row.totals, &last, u64::max))
+                    Place::Shared(Box::new(zip(&row.counted, &last, u64::max)))
                 }
             };
             self.places.insert(address(&row), (name, place));
@@ -74,7 +100,7 @@ impl Places {
                 None => shared = Some(Row { name: OTHER.into(), service: OTHER.into(), ..row }),
             }
         }
-        told.extend(shared.map(|row| Row { totals: self.shared, ..row }));
+        told.extend(shared.map(|row| Row { counted: self.shared, ..row }));
         (told, capped)
     }
 }
@@ -102,7 +128,7 @@ mod tests {
     fn failures(places: &mut Places, circuits: &[&CircuitBreaker]) -> (Vec<(String, u64)>, usize) {
         let rows = circuits.iter().map(|c| Row::new(c, &c.snapshot(), Duration::ZERO)).collect();
         let (rows, capped) = places.seat(rows, 2);
-        (rows.iter().map(|row| (row.name.to_string(), row.totals.failure)).collect(), capped)
+        (rows.iter().map(|row| (row.name.to_string(), row.counted.totals.failure)).collect(), capped)
     }
 
     fn told<const N: usize>(rows: [(&str, u64); N]) -> Vec<(String, u64)> {

@@ -42,9 +42,7 @@ impl Fields {
         };
         let text = found.as_str().map(str::trim);
         match text {
-            Some(text) if !text.is_empty() && text.chars().count() <= most && text.chars().all(is_shown) => {
-                Ok(Some(text.into()))
-            }
+            Some(text) if !text.is_empty() && is_fit(text, most) => Ok(Some(text.into())),
             _ => Err(refused(name, &found, &text_of(most))),
         }
     }
@@ -95,6 +93,19 @@ impl Fields {
             }
         }
     }
+}
+
+/// Refuses a text that is too long, blank or does not show what it says; nothing at all is somebody else's to refuse.
+pub(in crate::admin) fn check_text(name: &str, text: &str, most: usize) -> Result<(), Problem> {
+    let is_blank = !text.is_empty() && text.trim().is_empty();
+    if is_fit(text, most) && !is_blank {
+        return Ok(());
+    }
+    Err(refused(name, &text.into(), &text_of(most)))
+}
+
+fn is_fit(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && text.chars().all(is_shown)
 }
 
 pub(super) fn missing(name: &str, most: usize) -> Problem {

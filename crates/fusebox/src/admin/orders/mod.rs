@@ -12,12 +12,13 @@ use super::audit::Draft;
 use super::routes::{Place, Route};
 use super::wall::Wall;
 use fields::Fields;
+pub(super) use fields::check_text;
 use percent_encoding::percent_decode_str;
 
 /// Characters of the text that says who.
-const LONGEST_ACTOR: usize = 100;
+pub(super) const LONGEST_ACTOR: usize = 100;
 /// Characters of the text that says why.
-const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REASON: usize = 500;
 
 /// What the trail calls an order before its body has been read.
 pub(super) fn named((route, _): (&'static Route, &str)) -> String {

@@ -20,6 +20,8 @@ pub(super) struct Log {
     /// The number of the newest event; the first has 1.
     newest: u64,
     all: VecDeque<Arc<LogEvent>>,
+    /// Events that ring had no room for.
+    lost: u64,
     by_circuit: HashMap<Arc<str>, Story>,
 }
 
@@ -41,6 +43,7 @@ impl Log {
         let event = Arc::new(LogEvent { seq: self.newest, ..event });
         if self.all.len() >= RESUMABLE {
             self.all.pop_front();
+            self.lost += 1;
         }
         self.all.push_back(event.clone());
         let story = self.by_circuit.entry(event.circuit.as_str().into()).or_default();
@@ -77,6 +80,11 @@ impl Log {
     pub(super) fn story(&self, circuit: &str, most: usize) -> (Vec<Arc<LogEvent>>, u64) {
         let Some(story) = self.by_circuit.get(circuit) else { return Default::default() };
         (story.events.iter().rev().take(most).cloned().collect(), story.lost)
+    }
+
+    /// What happened to all circuits, the newest first, and how many events are lost.
+    pub(super) fn latest(&self, most: usize) -> (Vec<Arc<LogEvent>>, u64) {
+        (self.all.iter().rev().take(most).cloned().collect(), self.lost)
     }
 
     /// What happened after number `seen`, the oldest first, and how many of these are lost.
@@ -124,6 +132,8 @@ mod tests {
         assert_eq!((numbers(&missed), lost), (vec![newest - 1, newest], 0));
         let (missed, lost) = log.since(1);
         assert_eq!((missed.len(), lost), (RESUMABLE, 2));
+        let (latest, lost) = log.latest(2);
+        assert_eq!((numbers(&latest), lost), (vec![newest, newest - 1], 3));
     }
 
     #[test]

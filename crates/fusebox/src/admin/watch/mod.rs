@@ -313,10 +313,16 @@ impl Watch {
         self.frame("snapshot", frame.seq, &frame)
     }
 
-    /// What happened to a circuit, the newest first, and how many events of it are lost.
-    pub(crate) fn story(&self, subject: &Subject, circuit: &str, most: usize) -> (Vec<Arc<LogEvent>>, u64) {
+    /// What happened to a circuit, or to all of them, the newest first, and how many events of it are lost.
+    pub(crate) fn story(
+        &self,
+        subject: &Subject,
+        circuit: Option<&str>,
+        most: usize,
+    ) -> (Vec<Arc<LogEvent>>, u64) {
         self.look(subject);
-        lock(&self.0.seen).log.story(circuit, most)
+        let seen = lock(&self.0.seen);
+        circuit.map_or_else(|| seen.log.latest(most), |circuit| seen.log.story(circuit, most))
     }
 
     /// How fast a circuit goes.
