@@ -34,11 +34,11 @@ fn twenty_reloads_under_load_fail_no_call() {
         service(endpoints, &format!("retry = {{ max_attempts = {most} }}\n{more}\n{breaker}"))
     };
     let file = File::run(&text(0));
-    let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (over, calls, address) = (AtomicBool::new(false), AtomicUsize::new(0), file.address);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut client = Client::connect(file.address);
+                let mut client = Client::connect(address);
                 // A test that fails ends the load, too.
                 while !over.load(Relaxed) {
                     let answer = client.get("/");
