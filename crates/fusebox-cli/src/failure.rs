@@ -37,6 +37,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// It on lines that stand by themselves.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        match self {
+            Failure::Configuration { errors, .. } => errors.lines(),
+            other => {
+                let text = other.to_string();
+                text.lines().map(|line| line.trim_start_matches("error: ").to_owned()).collect()
+            }
+        }
+    }
+
     /// 2 where the caller can mend it by asking differently, else 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {

@@ -4,11 +4,12 @@ use crate::args::Run;
 use crate::failure::Failure;
 use crate::look::{self, HEAD, QUIET};
 use crate::output::Output;
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 use crate::source;
+use fusebox::Clock;
 use fusebox_core::event::Event;
 use fusebox_proxy::config::Plan;
-use fusebox_proxy::{Journal, Options, Proxy};
+use fusebox_proxy::{Journal, Level, Options, PlanSource, Proxy};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,53 +25,65 @@ pub(crate) fn run(run: &Run, output: Output) -> Result<(), Failure> {
     runtime.block_on(async {
         // Before the start: a signal that comes at once is not lost.
         let mut signals = Signals::catch().map_err(no_runtime)?;
-        let proxy = start(plan.clone())?;
+        let proxy = Proxy::start_with(plan.clone(), options(run, output))?;
+        let (helm, journal) = (proxy.helm(), proxy.journal().clone());
         output.write(&banner(&plan, proxy.addresses(), proxy.admin_address()));
-        let say = move |line: &str| {
-            output.say(line);
-        };
-        let journal = Journal::start(Arc::new(say))
-            .map_err(|error| Failure::Run(format!("cannot start a thread: {error}")))?;
-        tell_events(&proxy, journal.clone());
-        signals.next().await;
-        let grace = plan.limits.drain;
-        journal
-            .say(format!("stopping: no new calls, those in flight get {grace:?}; once more stops at once"));
+        while signals.next().await == Asked::Reload {
+            // What came of it is told by the proxy.
+            if helm.reload(false).is_none() {
+                journal.say(Level::Warn, "nothing to read again: all was said on the command line");
+            }
+        }
+        let grace = helm.limits().drain;
+        journal.say(
+            Level::Info,
+            format!("stopping: no new calls, those in flight get {grace:?}; once more stops at once"),
+        );
         let (ended, end) = oneshot::channel();
         thread::spawn(move || ended.send(proxy.shutdown(grace)));
         tokio::select! {
             Ok(cut_off) = end => stopped(cut_off, &journal),
-            () = signals.next() => Err(Failure::Stopped),
+            () = signals.stop() => Err(Failure::Stopped),
         }
     })
 }
 
-/// Starts `plan`; what its circuits do is told here and not by the proxy itself.
+/// What the proxy is told beside the plan: where its lines go, how they look, and where the plan comes from.
+fn options(run: &Run, output: Output) -> Options {
+    let say = move |line: &str| {
+        output.say(line);
+    };
+    let clock = Clock::system();
+    let start = clock.now();
+    let tell = move |circuit: &str, event: &Event| {
+        let since = look::seconds(clock.now().since(start));
+        look::event(event).map(|text| format!("{}  {circuit}  {text}", QUIET.paint(format!("{since:>9}"))))
+    };
+    let asked = run.clone();
+    let again = move || source::asked(&asked).map_err(|failure| failure.sentences());
+    Options {
+        journal: Some(Arc::new(say)),
+        teller: Some(Arc::new(tell)),
+        source: run.upstream.is_empty().then(|| Arc::new(again) as PlanSource),
+        ..Options::default()
+    }
+}
+
+/// Starts `plan` without a word.
 pub(crate) fn start(plan: Plan) -> Result<Proxy, Failure> {
     Ok(Proxy::start_with(plan, Options { journal: Some(Arc::new(|_| {})), ..Options::default() })?)
 }
 
 fn stopped(cut_off: io::Result<usize>, journal: &Journal) -> Result<(), Failure> {
-    match cut_off.map_err(|error| Failure::Run(format!("a worker of the proxy failed: {error}")))? {
-        0 => journal.say("stopped"),
-        more => journal.say(format!("stopped; {} cut off", look::count(more, "connection"))),
-    }
+    let line =
+        match cut_off.map_err(|error| Failure::Run(format!("a worker of the proxy failed: {error}")))? {
+            0 => "stopped".to_owned(),
+            more => format!("stopped; {} cut off", look::count(more, "connection")),
+        };
+    // Not written here: nobody may take it.
+    journal.say(Level::Info, line);
     journal.flush();
     Ok(())
-}
-
-/// A line for each event of each circuit.
-fn tell_events(proxy: &Proxy, journal: Journal) {
-    let clock = proxy.registry().clock().clone();
-    let start = clock.now();
-    let tell = move |circuit: &str, event: &Event| {
-        if let Some(text) = look::event(event) {
-            let since = look::seconds(clock.now().since(start));
-            journal.say(format!("{}  {circuit}  {text}", QUIET.paint(format!("{since:>9}"))));
-        }
-    };
-    // The proxy makes what is due happen on time; it needs no timer thread besides.
-    proxy.registry().subscribe(Arc::new(tell));
 }
 
 /// What runs where, and what is doubtful about it.
@@ -85,9 +98,14 @@ fn banner(plan: &Plan, addresses: &[SocketAddr], admin: Option<SocketAddr>) -> S
         let endpoints: Vec<_> = service.endpoints.iter().map(ToString::to_string).collect();
         line("protects", format!("{} {matches} at {}", service.name, endpoints.join(", ")));
     }
-    match admin {
-        Some(admin) => line("circuits", format!("http://{admin}/circuits, also /metrics, /healthz, /readyz")),
-        None => line("circuits", "not shown: admin = false".into()),
+    let what = "/circuits, also /metrics, /healthz, /readyz";
+    match (&plan.admin, admin) {
+        (None, _) => line("circuits", "not shown: admin = false".into()),
+        (Some(plan), Some(address)) => {
+            let scheme = if plan.tls.is_some() { "https" } else { "http" };
+            line("circuits", format!("{scheme}://{address}{what}"));
+        }
+        (Some(plan), None) => line("circuits", format!("{}, there {what}", plan.listen)),
     }
     lines.extend(plan.warnings.iter().map(|warning| look::warning(warning)));
     lines.push(String::new());

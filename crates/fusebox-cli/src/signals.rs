@@ -1,14 +1,25 @@
-//! The signals that ask the program to stop.
+//! The signals that ask the program to stop, or to read its configuration again.
 
 use std::io;
 
-/// SIGTERM and SIGINT, caught from here on; Ctrl-C where there are no signals.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To stop: SIGTERM, SIGINT, Ctrl-C.
+    Stop,
+    /// To read the configuration again: SIGHUP.
+    Reload,
+}
+
+/// SIGTERM, SIGINT and SIGHUP, caught from here on; Ctrl-C where there are no signals.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -19,6 +30,7 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -29,16 +41,25 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Asked {
         #[cfg(unix)]
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        return tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        };
         #[cfg(not(unix))]
-        // Without Ctrl-C nothing asks the program to stop.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        {
+            // Without Ctrl-C nothing asks the program to stop.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            Asked::Stop
         }
+    }
+
+    /// Waits until it is asked to stop.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
 }

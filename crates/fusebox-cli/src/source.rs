@@ -2,7 +2,7 @@
 
 use crate::args::Run;
 use crate::failure::Failure;
-use fusebox_proxy::config::{DEFAULT_ADMIN, DEFAULT_LISTENER, Plan};
+use fusebox_proxy::config::{AdminPlace, AdminPlan, DEFAULT_ADMIN, DEFAULT_LISTENER, Plan};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -26,10 +26,11 @@ pub(crate) fn asked(run: &Run) -> Result<Plan, Failure> {
     if let Some(listen) = run.listen {
         plan.listeners = vec![listen];
     }
-    if let Some(admin) = run.admin {
-        plan.admin = Some(admin);
-        plan.warnings.retain(|warning| !warning.starts_with("admin: "));
-        plan.warnings.extend(exposed(admin));
+    if let Some(place) = &run.admin {
+        moved(&mut plan, place)?;
+    }
+    if let Some(level) = run.log_level {
+        plan.log = level;
     }
     if run.listen.is_some() || run.admin.is_some() {
         consistent(&plan)?;
@@ -46,17 +47,28 @@ pub(crate) fn file(file: &Path) -> Result<Plan, Failure> {
     Plan::parse(&name, &text).map_err(refused)
 }
 
-fn upstreams(run: &Run) -> Result<Plan, Failure> {
-    let (listen, admin) = (run.listen.unwrap_or(DEFAULT_LISTENER), run.admin.unwrap_or(DEFAULT_ADMIN));
-    let refused = |errors| Failure::Configuration { what: "what was asked".into(), errors };
-    let mut plan = Plan::for_upstreams(&run.upstream, listen, admin).map_err(refused)?;
-    plan.warnings.extend(exposed(admin));
-    Ok(plan)
+/// Has the admin interface listen at `place`, with what the file says of it else.
+fn moved(plan: &mut Plan, place: &AdminPlace) -> Result<(), Failure> {
+    let admin = match plan.admin.take() {
+        Some(admin) => AdminPlan { listen: place.clone(), ..admin },
+        None => AdminPlan::at(place.clone()),
+    };
+    if let Some(accepted) = admin.refusal() {
+        return Err(Failure::Usage(format!("--admin: found {place}, accepted: {accepted}")));
+    }
+    plan.admin = Some(admin);
+    Ok(())
 }
 
-fn exposed(admin: SocketAddr) -> Option<String> {
-    let text = format!("admin: listens on {admin}: whoever reaches it reads every circuit");
-    (!admin.ip().is_loopback()).then_some(text)
+fn upstreams(run: &Run) -> Result<Plan, Failure> {
+    let listen = run.listen.unwrap_or(DEFAULT_LISTENER);
+    let place = run.admin.clone().unwrap_or(AdminPlace::Address(DEFAULT_ADMIN));
+    let refused = |errors| Failure::Configuration { what: "what was asked".into(), errors };
+    let mut plan = Plan::for_upstreams(&run.upstream, listen, place.address().unwrap_or(DEFAULT_ADMIN))
+        .map_err(refused)?;
+    moved(&mut plan, &place)?;
+    plan.log = run.log_level.unwrap_or(plan.log);
+    Ok(plan)
 }
 
 /// Options may have brought together what the file kept apart.
@@ -66,7 +78,8 @@ fn consistent(plan: &Plan) -> Result<(), Failure> {
         ip && a.port() == b.port() && a.port() != 0
     };
     for listener in &plan.listeners {
-        if plan.admin.is_some_and(|admin| same(admin, *listener)) {
+        let admin = plan.admin.as_ref().and_then(|admin| admin.listen.address());
+        if admin.is_some_and(|admin| same(admin, *listener)) {
             let text = format!(
                 "{listener} is both --listen and --admin: clients and the admin interface need one each"
             );
@@ -97,7 +110,8 @@ mod tests {
             config: Some(config.into()),
             upstream: Vec::new(),
             listen: listen.map(address),
-            admin: admin.map(address),
+            admin: admin.map(|text| text.parse().expect("a place")),
+            log_level: None,
         }
     }
 
@@ -107,14 +121,17 @@ mod tests {
         let plan = |listen, admin| asked(&run(&example, listen, admin));
 
         let plain = plan(None, None).expect("a good file");
-        assert_eq!((plain.listeners[0], plain.admin), (DEFAULT_LISTENER, Some(DEFAULT_ADMIN)));
-        let moved = plan(Some("127.0.0.1:1234"), Some("0.0.0.0:99")).expect("free addresses");
+        let place = |plan: &Plan| plan.admin.as_ref().map(|admin| admin.listen.clone());
+        assert_eq!(plain.listeners, [DEFAULT_LISTENER]);
+        assert_eq!(place(&plain), Some(AdminPlace::Address(DEFAULT_ADMIN)));
+        let moved = plan(Some("127.0.0.1:1234"), Some("unix:/tmp/a.sock")).expect("free addresses");
         assert_eq!(moved.listeners, ["127.0.0.1:1234".parse().expect("an address")]);
-        assert_eq!(moved.warnings.len(), 1, "{:?}", moved.warnings);
+        assert_eq!(place(&moved), Some(AdminPlace::Unix("/tmp/a.sock".into())));
 
         for (listen, admin, words) in [
             (Some("127.0.0.1:9900"), None, "both --listen and --admin"),
-            (None, Some("0.0.0.0:8080"), "both --listen and --admin"),
+            (None, Some("127.0.0.1:8080"), "both --listen and --admin"),
+            (None, Some("0.0.0.0:99"), "unless admin.tokens names a file of tokens"),
             (Some("127.0.0.1:7001"), None, "round for ever"),
         ] {
             let failure = plan(listen, admin).expect_err(words);

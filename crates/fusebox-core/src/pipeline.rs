@@ -195,6 +195,25 @@ impl Pipeline {
         Pipeline::of(order.into_iter().flatten().collect())
     }
 
+    /// The pipeline that `config` describes, in the place of `before`: what has been tried and spent of the retry budget
+    /// stays so. Every other state is in the parts of `config` itself.
+    pub fn in_place_of(before: &Pipeline, config: Config) -> Self {
+        let mut pipeline = Pipeline::new(config);
+        let kept = before.stages.iter().find_map(|stage| match stage {
+            Stage::Retry { budget, .. } => budget.clone(),
+            _ => None,
+        });
+        for stage in &mut pipeline.stages {
+            if let Stage::Retry { settings, budget: Some(budget) } = stage
+                && let (Some(kept), Some(terms)) = (&kept, settings.config().budget)
+            {
+                kept.reconfigure(terms);
+                *budget = kept.clone();
+            }
+        }
+        pipeline
+    }
+
     fn of(stages: Box<[Stage]>) -> Self {
         let breaker_alone = matches!(stages[..], [Stage::Breaker]);
         let queues = stages.iter().any(|stage| matches!(stage, Stage::Bulkhead(_) | Stage::Pool(_)));
@@ -344,6 +363,20 @@ mod tests {
         let pipeline = Pipeline::new(whole(Order::RetryOutside));
         let inside = pipeline.inside(pipeline.balancer().expect("there is one"));
         assert_eq!(inside.describe(), "Balancer › Bulkhead › Breaker › Pool › Timeout");
+    }
+
+    #[test]
+    fn another_pipeline_in_its_place_goes_on_with_what_is_spent_on_retries() {
+        let before = Pipeline::new(whole(Order::Seed));
+        let now = Time::from_secs(1);
+        let budget = before.retry_budget().expect("there is one by default");
+        while budget.withdraw(now) {}
+        let after = Pipeline::in_place_of(&before, whole(Order::RetryOutside));
+        assert_eq!(after.retry_budget().map(|budget| budget.snapshot(now).available), Some(0));
+        let none = Pipeline::in_place_of(&before, Config { retry: None, ..whole(Order::Seed) });
+        assert!(none.retry_budget().is_none());
+        let anew = Pipeline::in_place_of(&none, whole(Order::Seed));
+        assert!(anew.retry_budget().is_some_and(|budget| budget.withdraw(now)));
     }
 
     #[test]

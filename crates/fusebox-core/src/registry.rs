@@ -7,7 +7,7 @@
 
 use crate::Time;
 use crate::breaker::CircuitBreaker;
-use crate::sync::{AtomicU64, Mutex, Relaxed, lock};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Relaxed, lock};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,7 +22,7 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 /// Circuits by name, at most so many. `T` is what a driver keeps of a circuit: usually a handle.
 #[derive(Debug)]
 pub struct Registry<T> {
-    most: usize,
+    most: AtomicUsize,
     /// The name of the circuit that newcomers share.
     other: Arc<str>,
     circuits: Mutex<Circuits<T>>,
@@ -63,7 +63,12 @@ impl<T: Entry> Registry<T> {
     /// As [`new`](Self::new), with a name of its own for the circuit that newcomers share.
     pub fn sharing(most: usize, other: &str) -> Self {
         let circuits = Circuits { named: BTreeMap::new(), other: None, search_again: Time::ZERO };
-        Registry { most, other: other.into(), circuits: Mutex::new(circuits), turned_away: AtomicU64::new(0) }
+        Registry {
+            most: AtomicUsize::new(most),
+            other: other.into(),
+            circuits: Mutex::new(circuits),
+            turned_away: AtomicU64::new(0),
+        }
     }
 
     /// The circuit with this name; made by `make` if there is none, with the name it is to have.
@@ -75,7 +80,8 @@ impl<T: Entry> Registry<T> {
         if let Some(entry) = circuits.named.get(name) {
             return entry.clone();
         }
-        if circuits.named.len() < self.most || circuits.make_room(self.most, now) {
+        let most = self.most.load(Relaxed);
+        if circuits.named.len() < most || circuits.make_room(most, now) {
             let entry = make(name);
             circuits.named.insert(name.into(), entry.clone());
             return entry;
@@ -95,6 +101,21 @@ impl<T: Entry> Registry<T> {
         let circuits = lock(&self.circuits);
         let other = circuits.other.iter().map(|entry| (self.other.clone(), entry.clone()));
         circuits.named.iter().map(|(name, entry)| (name.clone(), entry.clone())).chain(other).collect()
+    }
+
+    /// Holds at most `most` circuits from now on. Those that there are stay, even if they are more.
+    pub fn hold_at_most(&self, most: usize) {
+        let mut circuits = lock(&self.circuits);
+        self.most.store(most, Relaxed);
+        circuits.search_again = Time::ZERO;
+    }
+
+    /// Lets go of every circuit whose name `stays` says no to, whatever its state. Whoever holds one goes on with it, and
+    /// the next to ask by its name has a new one.
+    pub fn let_go(&self, stays: impl Fn(&str) -> bool) {
+        let mut circuits = lock(&self.circuits);
+        circuits.named.retain(|name, _| stays(name));
+        circuits.other = circuits.other.take().filter(|_| stays(&self.other));
     }
 
     /// Calls that had to share the circuit of newcomers.
@@ -177,6 +198,19 @@ mod tests {
         let names: Vec<_> = registry.all().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["held".into(), "new".into(), Arc::from("open")]);
         drop(held);
+    }
+
+    #[test]
+    fn what_is_let_go_of_makes_room_and_comes_back_new() {
+        let (registry, now) = (Registry::new(1), Time::from_secs(1));
+        let open = registry.circuit("old", now, make);
+        (0..10).for_each(|_| fail(&open, now));
+        registry.let_go(|name| name != "old");
+        assert!(registry.all().is_empty());
+        assert!(!Arc::ptr_eq(&open, &registry.circuit("old", now, make)));
+        registry.hold_at_most(2);
+        registry.circuit("new", now, make);
+        assert_eq!((registry.all().len(), registry.turned_away()), (2, 0));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Where answers are kept beside the process's own memory: in a file, in Redis, each behind a circuit.
 
-use crate::config::{FallbackItem, Levels, Policies, RedisPlan};
+use crate::config::{FallbackItem, Levels, Plan, Policies, RedisPlan};
 use crate::deferred::Backlog;
 use crate::journal::Journal;
+use fusebox::admin;
 use fusebox::cache::{CacheFile, Level, LevelBuilder, Redis};
 use fusebox::{Clock, Registry};
 use std::cell::RefCell;
+use std::collections::hash_map::RandomState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,22 +18,38 @@ const BESIDES: usize = 64 << 10;
 const DISK: Duration = Duration::from_millis(100);
 
 /// What makes levels, each file and each Redis once however many routes share it.
-pub(crate) struct Backing<'a> {
-    pub(crate) registry: &'a Registry,
-    journal: &'a Journal,
+pub(crate) struct Backing {
+    pub(crate) registry: Registry,
+    journal: Journal,
     /// Where calls are kept that are made later.
-    pub(crate) backlog: Option<&'a Arc<Backlog>>,
+    pub(crate) backlog: Option<Arc<Backlog>>,
+    /// Tells callers apart, the same way as long as the proxy runs.
+    pub(crate) hash: RandomState,
     files: RefCell<Vec<(PathBuf, CacheFile)>>,
     redises: RefCell<Vec<(RedisPlan, Redis)>>,
 }
 
-impl<'a> Backing<'a> {
-    pub(crate) fn new(
-        registry: &'a Registry,
-        journal: &'a Journal,
-        backlog: Option<&'a Arc<Backlog>>,
-    ) -> Self {
-        Backing { registry, journal, backlog, files: RefCell::default(), redises: RefCell::default() }
+impl Backing {
+    pub(crate) fn new(registry: &Registry, journal: &Journal, backlog: Option<&Arc<Backlog>>) -> Self {
+        Backing {
+            registry: registry.clone(),
+            journal: journal.clone(),
+            backlog: backlog.cloned(),
+            hash: RandomState::new(),
+            files: RefCell::default(),
+            redises: RefCell::default(),
+        }
+    }
+
+    /// Lets go of files and servers that no route of `plan` keeps answers in.
+    pub(crate) fn let_go(&self, plan: &Plan) {
+        let routes = plan.services.iter().flat_map(|service| &service.routes);
+        let lists = routes.filter_map(|route| Some(&route.policies.fallback.as_ref()?.list)).flatten();
+        let levels: Vec<&Levels> = lists.filter_map(levels).collect();
+        let file = |path: &PathBuf| levels.iter().any(|levels| levels.persist.as_ref() == Some(path));
+        self.files.borrow_mut().retain(|(path, _)| file(path));
+        let redis = |known: &RedisPlan| levels.iter().any(|levels| levels.redis.as_ref() == Some(known));
+        self.redises.borrow_mut().retain(|(known, _)| redis(known));
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -58,7 +76,7 @@ impl<'a> Backing<'a> {
         let level = level
             .circuit(circuit)
             .max_entry_bytes(max_body.saturating_add(BESIDES))
-            .on_trouble(move |line| journal.say(format!("fusebox: {line}")));
+            .on_trouble(move |line| journal.say(admin::Level::Warn, format!("fusebox: {line}")));
         self.said(level.start())
     }
 
@@ -85,17 +103,23 @@ impl<'a> Backing<'a> {
 
     /// What there is; why there is not is said.
     fn said<T, E: std::fmt::Display>(&self, made: Result<T, E>) -> Option<T> {
-        made.map_err(|error| self.journal.say(format!("fusebox: failed to keep answers elsewhere: {error}")))
-            .ok()
+        let say = |error| {
+            let line = format!("fusebox: failed to keep answers elsewhere: {error}");
+            self.journal.say(admin::Level::Error, line);
+        };
+        made.map_err(say).ok()
     }
 }
 
 /// How many circuits the levels of a route have.
 pub(crate) fn most_circuits(policies: &Policies) -> usize {
     let list = policies.fallback.iter().flat_map(|fallback| &fallback.list);
-    let count = |item: &FallbackItem| match item {
-        FallbackItem::Cached { levels, .. } => levels.count(),
-        _ => 0,
-    };
-    list.map(count).sum()
+    list.filter_map(levels).map(Levels::count).sum()
+}
+
+fn levels(item: &FallbackItem) -> Option<&Levels> {
+    match item {
+        FallbackItem::Cached { levels, .. } => Some(levels),
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@
 use crate::config::ConnectionLimit;
 use fusebox::{Ask, Clock, Outcome, Reason, Time};
 use fusebox_core::Rejection;
-use fusebox_core::bulkhead::{Bulkhead, Config, Entry, Parked, Place};
+use fusebox_core::bulkhead::{Bulkhead, Config, Entry, Parked, Place, Settings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -40,15 +40,13 @@ impl Drop for Berth {
 impl Berths {
     /// None of them taken; `bell` is rung when a call begins to wait.
     pub(crate) fn new(limit: &ConnectionLimit, clock: &Clock, bell: &watch::Sender<()>) -> Self {
-        let config = Config {
-            max_concurrent: limit.per_endpoint,
-            max_wait: limit.max_wait,
-            max_queue: limit.max_queue,
-            ..Config::default()
-        };
-        let settings = config.check().expect("what the file may say lies within what a bulkhead accepts");
-        let places = Arc::new(Bulkhead::new(settings));
+        let places = Arc::new(Bulkhead::new(settings(limit)));
         Berths { places, waiting: AtomicUsize::new(0), clock: clock.clone(), bell: bell.clone() }
+    }
+
+    /// As many as `limit` says from now on, whoever has one now.
+    pub(crate) fn limit_to(&self, limit: &ConnectionLimit) {
+        self.places.reconfigure(settings(limit));
     }
 
     /// The places themselves, for operators to look at.
@@ -65,6 +63,16 @@ impl Berths {
     pub(crate) fn ask(self: &Arc<Self>) -> Asked<'_> {
         Asked { berths: self, parked: None }
     }
+}
+
+fn settings(limit: &ConnectionLimit) -> Settings {
+    let config = Config {
+        max_concurrent: limit.per_endpoint,
+        max_wait: limit.max_wait,
+        max_queue: limit.max_queue,
+        ..Config::default()
+    };
+    config.check().expect("what the file may say lies within what a bulkhead accepts")
 }
 
 /// A call that needs a berth. Dropped, it leaves the line.

@@ -1,5 +1,9 @@
 //! Taking the addresses, before anything starts.
 
+#[cfg(unix)]
+mod unix;
+
+use crate::config::AdminPlace;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -20,13 +24,38 @@ pub enum StartError {
         source: io::Error,
     },
     /// The admin interface's address cannot be had.
-    #[error("listen on {address} for the admin interface: {}; change it with --admin or in [admin] listen", why(.source))]
+    #[error("listen on {place} for the admin interface: {}; change it with --admin or in [admin] listen", why(.source))]
     Admin {
-        /// The address.
-        address: SocketAddr,
+        /// The address, or the socket's path.
+        place: AdminPlace,
         /// Why.
         source: io::Error,
     },
+    /// The admin interface must not listen there.
+    #[error("listen on {place} for the admin interface: accepted: {accepted}")]
+    Exposed {
+        /// The address.
+        place: AdminPlace,
+        /// What is accepted.
+        accepted: &'static str,
+    },
+    /// The tokens of the admin interface cannot be used.
+    #[error(transparent)]
+    Tokens(fusebox::admin::TokenFileError),
+    /// The trail of what operators do cannot be gone on with.
+    #[error(transparent)]
+    Audit(fusebox::admin::audit::AuditError),
+    /// The file of histories cannot be had.
+    #[error("keep histories in {}: {source}", path.display())]
+    History {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The certificate of the admin interface cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// The file that calls are kept in cannot be had.
     #[error("open the queue: failed to {0}")]
     Queue(fusebox::queue::StoreError),
@@ -59,7 +88,10 @@ pub enum StartError {
 
 fn why(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "the address is taken by another program".into(),
+        // What has no number is an error of our own, which says more.
+        io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => {
+            "the address is taken by another program".into()
+        }
         io::ErrorKind::PermissionDenied => "no permission to take this port".into(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
         _ => error.to_string(),
@@ -81,9 +113,39 @@ pub(crate) fn listen(address: SocketAddr, workers: usize) -> Result<Vec<TcpListe
     Ok(listeners)
 }
 
-/// Listens on `address` for the admin interface.
-pub(crate) fn listen_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
-    open(address, false).map_err(|source| StartError::Admin { address, source })
+/// Where the admin interface listens.
+#[derive(Debug)]
+pub(crate) enum AdminListener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener, unix::SocketFile),
+}
+
+impl AdminListener {
+    /// The address, if it is one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            AdminListener::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            AdminListener::Unix(..) => None,
+        }
+    }
+}
+
+/// Listens at `place` for the admin interface.
+pub(crate) fn listen_admin(place: &AdminPlace) -> Result<AdminListener, StartError> {
+    let opened = match place {
+        AdminPlace::Address(address) => open(*address, false).map(AdminListener::Tcp),
+        #[cfg(unix)]
+        AdminPlace::Unix(path) => {
+            unix::listen(path).map(|(listener, file)| AdminListener::Unix(listener, file))
+        }
+        #[cfg(not(unix))]
+        AdminPlace::Unix(_) => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no such sockets"))
+        }
+    };
+    opened.map_err(|source| StartError::Admin { place: place.clone(), source })
 }
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {

@@ -40,6 +40,11 @@ impl Book {
         Ok(stream)
     }
 
+    /// Forgets where those are that `stays` says no to, by their authority.
+    pub(crate) fn let_go(&self, stays: impl Fn(&str) -> bool) {
+        self.0.borrow_mut().retain(|(authority, _)| stays(authority));
+    }
+
     async fn addresses(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
         let looked_up = lookup_host((endpoint.host.as_str(), endpoint.port)).await.and_then(|found| {
             let found: Vec<_> = found.collect();

@@ -94,7 +94,7 @@ pub(crate) async fn exchange(session: &Rc<Session>, target: &Target, source: &So
         }
     };
     let stream = dial(session, target).await?;
-    let over = Link::over(stream, worker.limits.max_header_bytes, berth).await;
+    let over = Link::over(stream, worker.limits().max_header_bytes, berth).await;
     let mut link = over.map_err(|error| fault(session, &error))?;
     let request = source.request(target, session).ok_or(Fault::Malformed)?;
     match link.ask(request).await {
@@ -146,7 +146,7 @@ async fn way(session: &Session, target: &Target, carefully: bool) -> Result<Way,
 
 async fn dial(session: &Session, target: &Target) -> Result<TcpStream, Fault> {
     let worker = &session.worker;
-    let connect_by = worker.now() + worker.limits.connect_timeout;
+    let connect_by = worker.now() + worker.limits().connect_timeout;
     let mut dialled = pin!(worker.book.dial(&target.endpoint));
     poll_fn(|cx| match dialled.as_mut().poll(cx) {
         Poll::Ready(dialled) => Poll::Ready(dialled.map_err(|why| match why {

@@ -9,11 +9,13 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::source::Source;
 use crate::spare;
+use crate::story::Story;
 use crate::walk::Walk;
 use crate::wire;
 use fusebox::{CircuitBreaker, Outcome, Time};
 use fusebox_core::flow::{End, Finish};
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Incoming};
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -23,7 +25,12 @@ pub(crate) async fn serve_call(
     session: Rc<Session>,
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    Ok(forward(&session, request).await)
+    let mut response = forward(&session, request).await;
+    if session.worker.is_draining() {
+        // The client's next call goes to another connection, which a balancer before this proxy makes elsewhere.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// A call, while it is made.
@@ -55,6 +62,7 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
         return answer::too_large(session);
     }
     let (head, body) = request.into_parts();
+    let story = Story::begins(session, &head);
     let (shelf, change) = match lane.route.larder() {
         // What was asked in a body is no part of the key.
         Some(larder) => (larder.shelf(&head).filter(|_| !has_body), larder.change(&head)),
@@ -63,6 +71,7 @@ async fn forward(session: &Rc<Session>, request: Request<Incoming>) -> Response<
     let call = Call { session, source: Source::of(head, body, &lane.route, session) };
     let mut walk = Walk::new(session, &lane, fuses, &call.source, ask, deadline);
     let finish = walk.run(&call.source).await;
+    story.into_iter().for_each(|story| story.ends(session, &walk, finish));
     if finish.fallback
         && let Some(mut response) = {
             let so_far = (walk.flow.deadline(), call.source.left() > 0);
@@ -145,6 +154,6 @@ fn is_done_trying(session: &Session, walk: &Walk, finish: Finish) -> bool {
 }
 
 /// The circuit that the answer is about.
-fn concerned(walk: &Walk, finish: Finish) -> &CircuitBreaker {
+pub(crate) fn concerned(walk: &Walk, finish: Finish) -> &CircuitBreaker {
     walk.fuses.refuser(finish)
 }

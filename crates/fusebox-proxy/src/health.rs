@@ -11,6 +11,7 @@ use crate::dial::{Book, NoConnection};
 use crate::journal::Journal;
 use bytes::Bytes;
 use fusebox::Clock;
+use fusebox::admin::Level;
 use fusebox_core::balancer::{Balancer, Health, Thresholds};
 use fusebox_core::{Rng, SharedRng};
 use http::header::{CONNECTION, HOST, USER_AGENT};
@@ -18,6 +19,8 @@ use http::{HeaderValue, Request, Uri};
 use http_body_util::Empty;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -27,13 +30,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet};
 
 /// One service's endpoints, and how they are asked.
+#[derive(Debug)]
 pub(crate) struct Ward {
     pub(crate) service: String,
     pub(crate) endpoints: Vec<Endpoint>,
-    pub(crate) check: HealthCheck,
+    /// Without it, all are taken to be well.
+    pub(crate) check: Option<HealthCheck>,
     pub(crate) balancer: Arc<Balancer>,
 }
 
@@ -56,24 +61,61 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks every endpoint of `wards` until told to stop.
+/// What checks have found, by service and authority: it outlives a change of the configuration.
+#[derive(Clone, Default)]
+struct Charts(Rc<RefCell<HashMap<(String, String), Health>>>);
+
+impl Charts {
+    /// Takes a check's result. Answers the endpoint's health if that has changed.
+    fn checked(&self, ward: &Ward, endpoint: &Endpoint, check: &HealthCheck, good: bool) -> Option<bool> {
+        let times = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        let thresholds = Thresholds {
+            healthy_after: times(check.healthy_after),
+            unhealthy_after: times(check.unhealthy_after),
+        };
+        let mut charts = self.0.borrow_mut();
+        let chart = charts.entry((ward.service.clone(), endpoint.authority.clone()));
+        let chart = chart.or_insert_with(|| Health::new(thresholds));
+        *chart = chart.by(thresholds);
+        chart.checked(good)
+    }
+
+    /// Forgets those who are not looked after any more.
+    fn keep(&self, wards: &[Ward]) {
+        self.0.borrow_mut().retain(|(service, authority), _| {
+            let checked = wards.iter().filter(|ward| ward.check.is_some() && ward.service == *service);
+            checked.flat_map(|ward| &ward.endpoints).any(|endpoint| endpoint.authority == *authority)
+        });
+    }
+}
+
+/// Checks every endpoint of the wards that there are, until told to stop.
 pub(crate) fn run(
-    wards: Vec<Ward>,
+    mut wards: watch::Receiver<Arc<[Ward]>>,
     (clock, journal, mut rng): (Clock, Journal, Rng),
     mut stop: watch::Receiver<Option<Duration>>,
 ) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let book = Rc::new(Book::default());
-        for ward in wards.into_iter().map(Rc::new) {
-            for endpoint in 0..ward.endpoints.len() {
-                let (ward, book, journal) = (ward.clone(), book.clone(), journal.clone());
-                let rng = SharedRng::new(rng.fork());
-                spawn_local(look_after(ward, endpoint, (clock.clone(), journal, rng), book));
+        let (book, charts) = (Rc::new(Book::default()), Charts::default());
+        loop {
+            let present = wards.borrow_and_update().clone();
+            charts.keep(&present);
+            let endpoints = present.iter().flat_map(|ward| &ward.endpoints);
+            book.let_go(|authority| endpoints.clone().any(|endpoint| endpoint.authority == *authority));
+            // Ends with what it looks after.
+            let mut rounds = JoinSet::new();
+            for (ward, endpoint) in duties(&present, &clock) {
+                let with = (clock.clone(), journal.clone(), SharedRng::new(rng.fork()));
+                let look = look_after((present.clone(), ward), endpoint, with, book.clone(), charts.clone());
+                rounds.spawn_local(look);
+            }
+            tokio::select! {
+                Ok(()) = wards.changed() => {}
+                _ = stop.wait_for(Option::is_some) => return,
             }
         }
-        let _ = stop.wait_for(Option::is_some).await;
     });
     drop(local);
     // A resolver that hangs keeps nobody waiting.
@@ -81,18 +123,30 @@ pub(crate) fn run(
     Ok(0)
 }
 
+/// Which endpoints are asked, by ward. Those that nobody asks any more are not held to what was found last.
+fn duties(wards: &[Ward], clock: &Clock) -> Vec<(usize, usize)> {
+    let mut duties = Vec::new();
+    for (at, ward) in wards.iter().enumerate() {
+        for endpoint in 0..ward.endpoints.len() {
+            if ward.check.is_some() {
+                duties.push((at, endpoint));
+            } else if !ward.balancer.is_healthy(endpoint) {
+                ward.balancer.set_healthy(endpoint, true, clock.now());
+            }
+        }
+    }
+    duties
+}
+
 async fn look_after(
-    ward: Rc<Ward>,
+    (wards, ward): (Arc<[Ward]>, usize),
     endpoint: usize,
     (clock, journal, rng): (Clock, Journal, SharedRng),
     book: Rc<Book>,
+    charts: Charts,
 ) {
-    let Ward { service, endpoints, check, balancer } = &*ward;
-    let times = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    let mut health = Health::new(Thresholds {
-        healthy_after: times(check.healthy_after),
-        unhealthy_after: times(check.unhealthy_after),
-    });
+    let ward = &wards[ward];
+    let Ward { service, endpoints, check: Some(check), balancer } = ward else { return };
     // The first questions are spread over an interval, the later ones by a tenth: no endpoint gets them all at once.
     let spread =
         |least: f64, more: f64| check.interval.mul_f64(least + more * rng.up_to(1_000) as f64 / 1_000.0);
@@ -102,19 +156,23 @@ async fn look_after(
         if let Some(found) = ask(&endpoints[endpoint], check, &book).await {
             let good = found.is_ok();
             balancer.count_check(endpoint, good);
-            if let Some(healthy) = health.checked(good) {
+            if let Some(healthy) = charts.checked(ward, &endpoints[endpoint], check, good) {
                 balancer.set_healthy(endpoint, healthy, clock.now());
                 let authority = &endpoints[endpoint].authority;
-                journal.say(match found {
-                    Ok(()) => format!(
-                        "fusebox: endpoint {service}/{authority} is healthy again: {} good checks in a row",
-                        check.healthy_after
+                let (level, line) = match found {
+                    Ok(()) => (
+                        Level::Info,
+                        format!("is healthy again: {} good checks in a row", check.healthy_after),
                     ),
-                    Err(why) => format!(
-                        "fusebox: endpoint {service}/{authority} is unhealthy: {} bad checks in a row, the last: {why}",
-                        check.unhealthy_after
+                    Err(why) => (
+                        Level::Warn,
+                        format!(
+                            "is unhealthy: {} bad checks in a row, the last: {why}",
+                            check.unhealthy_after
+                        ),
                     ),
-                });
+                };
+                journal.say(level, format!("fusebox: endpoint {service}/{authority} {line}"));
             }
         }
         pause(spread(0.9, 0.2)).await;

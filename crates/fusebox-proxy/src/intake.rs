@@ -76,7 +76,7 @@ impl Intake {
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Err("gone")),
                     Poll::Ready(None) => return Poll::Ready(Ok(())),
                     Poll::Pending => {
-                        let idle = session.worker.limits.body_idle_timeout;
+                        let idle = session.worker.limits().body_idle_timeout;
                         let stalls_at =
                             session.upload.starved_since().map_or(Time::NEVER, |since| since + idle);
                         if session.now() >= stalls_at {

@@ -44,6 +44,8 @@ pub(crate) struct Larder {
     scope: CacheScope,
     max_body: usize,
     changes: Arc<Changes>,
+    /// The names of the circuits before its levels.
+    circuits: Vec<String>,
 }
 
 /// How often what each resource answers has been changed through here. Resources that share a place share their
@@ -108,25 +110,31 @@ impl fmt::Debug for Larder {
 }
 
 impl Larder {
-    /// Room for `max_bytes`; `None` if these settings cannot work, which the configuration has refused already.
+    /// Room for `max_bytes`, and in it what the larder `before` it keeps, if callers are told apart as they were; `None` if these settings cannot work, which the configuration has refused already.
     pub(crate) fn new(
         (fresh_for, stale_for): (Duration, Duration),
         max_bytes: u64,
         max_body: usize,
         scope: &CacheScope,
         (clock, route, levels): (&Clock, &str, Vec<Level>),
+        before: Option<&Larder>,
     ) -> Option<Self> {
         let entry = (max_body as u64).saturating_add(BESIDES).min(max_bytes).min(u32::MAX.into());
         let config =
             Config { fresh_for, stale_for, max_bytes, max_entry_bytes: Some(entry), ..Config::default() };
         let heap = |key: &Arc<str>, answer: &Arc<Answer>| (key.len() + answer.weight()) as u64;
-        let (route, changes): (Arc<str>, Arc<Changes>) = (route.into(), Arc::default());
+        let before = before.filter(|before| before.scope == *scope);
+        let changes = before.map(|before| before.changes.clone()).unwrap_or_default();
+        let route: Arc<str> = route.into();
+        let circuits = levels.iter().map(|level| level.circuit().name().to_string()).collect();
         let mut cache = Cache::builder(heap).config(config).clock(clock.clone());
         for level in levels {
             let parcels = Parcels { route: route.clone(), changes: changes.clone(), max_body };
             cache = cache.second_level(level, parcels);
         }
-        Some(Larder { cache: cache.build().ok()?, route, scope: scope.clone(), max_body, changes })
+        let cache = cache.build().ok()?;
+        before.iter().for_each(|before| cache.take_over(&before.cache));
+        Some(Larder { cache, route, scope: scope.clone(), max_body, changes, circuits })
     }
 
     /// Where the answer to a request with this head is kept; `None` if none ever is.
@@ -149,6 +157,11 @@ impl Larder {
         let (host, path) = resource(request);
         let change = || Change { larder: self.clone(), host, path: path.into() };
         (!request.method.is_safe()).then(change)
+    }
+
+    /// The names of the circuits before the places where it keeps answers, too.
+    pub(crate) fn circuits(&self) -> Vec<String> {
+        self.circuits.clone()
     }
 
     /// What is held, and what was counted.

@@ -1,7 +1,9 @@
 //! Lanes: a route with everything a call on it needs, ready made.
 
 use crate::backing::Backing;
-use crate::config::{self, Endpoint, Key, Match, Policies, Service};
+use crate::carry::Before;
+use crate::config::{self, Endpoint, FallbackItem, Key, Match, Policies, Service};
+use crate::harbour::PoolId;
 use crate::kept::Larder;
 use crate::spare::Spare;
 use crate::wire::Asking;
@@ -14,7 +16,6 @@ use fusebox_core::flow::{Circuits, Finish};
 use fusebox_core::scope::Scope;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use std::borrow::Cow;
-use std::collections::hash_map::RandomState;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ pub(crate) struct Route {
     pub(crate) matches: Match,
     pub(crate) service: Arc<str>,
     pub(crate) pipeline: Arc<Pipeline>,
+    /// What the pipeline is made of, and what the plan says of it.
+    pub(crate) stages: pipeline::Config,
+    pub(crate) policies: Policies,
     /// Who answers instead of the dependency, the first one first.
     pub(crate) spares: Vec<Spare>,
     /// What came of asking them.
@@ -69,7 +73,7 @@ impl Tenants {
     fn of(policies: &Policies, registry: &Registry) -> Option<Self> {
         let plan = policies.scopes.as_ref()?;
         let (key, circuit) = (plan.tenant.clone()?, policies.circuit.clone());
-        let circuits = registry.part(&format!("{circuit}[other]"), plan.max_tenants);
+        let circuits = registry.part(&newcomers(&circuit), plan.max_tenants);
         Some(Tenants { key, circuit, settings: policies.breaker.clone(), circuits })
     }
 }
@@ -78,8 +82,8 @@ impl Tenants {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) endpoint: Endpoint,
-    /// Which of the plan's distinct authorities it is: connections are shared by authority.
-    pub(crate) pool: usize,
+    /// Connections are shared by authority.
+    pub(crate) pool: PoolId,
     /// The `Host` for clients that sent none.
     pub(crate) authority: HeaderValue,
     /// The circuit's name, without a key.
@@ -141,7 +145,7 @@ impl Circuits for Fuses {
 }
 
 impl Target {
-    pub(crate) fn new(service: &Service, policies: &Policies, endpoint: &Endpoint, pool: usize) -> Self {
+    pub(crate) fn new(service: &Service, policies: &Policies, endpoint: &Endpoint, pool: PoolId) -> Self {
         let authority =
             HeaderValue::from_str(&endpoint.authority).unwrap_or(HeaderValue::from_static("localhost"));
         let circuit = policies.circuit_name(service, endpoint);
@@ -165,18 +169,26 @@ impl Route {
         (service, plan): (&Service, &config::Route),
         endpoints: Vec<Target>,
         stages: pipeline::Config,
-        backing: &Backing<'_>,
-        hash: &RandomState,
+        backing: &Backing,
+        known: &Before<'_>,
     ) -> Self {
-        let (policies, registry) = (&plan.policies, backing.registry);
-        let clock = registry.clock();
+        let (policies, clock) = (&plan.policies, backing.clock());
         let fallback = policies.fallback.as_ref();
         let elsewhere = Spare::needs_elsewhere(service, policies).then(|| {
             let (far, stages) = elsewhere(policies, &endpoints, &stages, clock.now());
-            Arc::new(Route::of((service, plan), far, stages, registry, hash))
+            Arc::new(Route::of((service, plan), far, stages, backing, known))
         });
-        let spares = fallback.map_or_else(Vec::new, |fallback| Spare::list(fallback, backing, &plan.name));
-        Route { spares, elsewhere, ..Route::of((service, plan), endpoints, stages, registry, hash) }
+        let before = known.route(&plan.name);
+        let larder = before.and_then(|before| Some((before.kept_as()?, before.larder()?)));
+        let list = |fallback| Spare::list(fallback, backing, &plan.name, larder);
+        let spares = fallback.map_or_else(Vec::new, list);
+        let fallbacks = before.map(|before| before.fallbacks.clone()).unwrap_or_default();
+        Route {
+            spares,
+            elsewhere,
+            fallbacks,
+            ..Route::of((service, plan), endpoints, stages, backing, known)
+        }
     }
 
     /// Without fallbacks.
@@ -184,14 +196,21 @@ impl Route {
         (service, plan): (&Service, &config::Route),
         endpoints: Vec<Target>,
         stages: pipeline::Config,
-        registry: &Registry,
-        hash: &RandomState,
+        backing: &Backing,
+        known: &Before<'_>,
     ) -> Self {
-        let policies = &plan.policies;
-        let part = |at: &Target| registry.part(&format!("{}[other]", at.circuit), policies.max_circuits);
+        let (policies, registry) = (&plan.policies, &backing.registry);
+        let part = |at: &Target| registry.part(&newcomers(&at.circuit), policies.max_circuits);
         let keyed = policies.breaker_key.iter().flat_map(|_| endpoints.iter().map(part)).collect();
         let name: Arc<str> = service.name.as_str().into();
-        let circuit = |at: &Target| registry.circuit_of(&at.circuit, &name, &at.settings);
+        let circuit = |at: &Target| {
+            let is_new = registry.find(&at.circuit).is_none();
+            let circuit = registry.circuit_of(&at.circuit, &name, &at.settings);
+            if is_new {
+                known.go_on(&circuit, &policies.circuit, &at.endpoint);
+            }
+            circuit
+        };
         let circuits = match policies.breaker_key {
             Some(_) => Vec::new(),
             None => endpoints.iter().map(circuit).collect(),
@@ -205,11 +224,16 @@ impl Route {
             tenants: if scoped { Tenants::of(policies, registry) } else { None },
             name: plan.name.as_str().into(),
             matches: plan.matches.clone(),
-            pipeline: Arc::new(Pipeline::new(stages)),
+            pipeline: Arc::new(match known.route(&plan.name) {
+                Some(before) => Pipeline::in_place_of(&before.pipeline, stages.clone()),
+                None => Pipeline::new(stages.clone()),
+            }),
+            stages,
+            policies: policies.clone(),
             spares: Vec::new(),
             fallbacks: Arc::default(),
             elsewhere: None,
-            asking: Asking::of(policies, hash),
+            asking: Asking::of(policies, &backing.hash),
             max_replay_bytes: policies.max_replay_bytes,
             idempotency_key: policies.idempotency_key.clone(),
             lenient: policies.preset == Preset::Seed,
@@ -234,6 +258,40 @@ impl Route {
             _ => None,
         };
         self.spares.iter().filter_map(other).collect()
+    }
+
+    /// What its larder keeps answers by.
+    fn kept_as(&self) -> Option<&FallbackItem> {
+        let list = &self.policies.fallback.as_ref()?.list;
+        list.iter().find(|item| matches!(item, FallbackItem::Cached { .. }))
+    }
+
+    /// Puts its settings into force in its circuits, those of keys and tenants too, where they are not.
+    pub(crate) fn reconfigure(&self, now: Time) {
+        let put = |circuit: &CircuitBreaker, settings: &Arc<Settings>| {
+            if circuit.core().settings() != *settings {
+                circuit.core().reconfigure(settings.clone(), now);
+            }
+        };
+        for (circuit, at) in self.circuits.iter().zip(&self.endpoints) {
+            put(circuit, &at.settings);
+        }
+        for (part, at) in self.keyed.iter().zip(&self.endpoints) {
+            part.all().iter().for_each(|circuit| put(circuit, &at.settings));
+        }
+        self.whole.iter().for_each(|circuit| put(circuit, &self.policies.breaker));
+        if let Some(tenants) = &self.tenants {
+            tenants.circuits.all().iter().for_each(|circuit| put(circuit, &tenants.settings));
+        }
+    }
+
+    /// The names of its circuits, and of those that newcomers to its parts share.
+    pub(crate) fn circuit_names(&self) -> Vec<String> {
+        let own = self.circuits.iter().chain(&self.whole).map(|circuit| circuit.name().to_string());
+        let keyed = self.keyed.iter().zip(&self.endpoints).map(|(_, at)| newcomers(&at.circuit));
+        let tenants = self.tenants.iter().map(|tenants| newcomers(&tenants.circuit));
+        let levels = self.larder().map(|larder| larder.circuits()).unwrap_or_default();
+        own.chain(keyed).chain(tenants).chain(levels).collect()
     }
 
     /// The circuits before the endpoints; none where each key has its own.
@@ -320,6 +378,11 @@ impl Lane {
         };
         route.shared(route.endpoints.iter().zip(&route.keyed).map(circuit).collect())
     }
+}
+
+/// The name of the circuit that newcomers share where each key has one.
+fn newcomers(circuit: &str) -> String {
+    format!("{circuit}[other]")
 }
 
 /// A header's value as it stands in a circuit's name.

@@ -17,6 +17,9 @@
 //! answer    what fusebox says itself                             backing  where else answers are kept
 //! ```
 //!
+//! What a call goes by can change while calls are made: `helm` puts another configuration in force, `carry` says what stays of
+//! the one before, `harbour` which connections are whose.
+//!
 //! A failure is put down to the side that failed: what a client does wrong never counts against a dependency.
 
 mod admin;
@@ -25,6 +28,7 @@ mod answer;
 mod backing;
 mod berth;
 mod bind;
+mod carry;
 pub mod config;
 mod deferred;
 mod dial;
@@ -32,7 +36,9 @@ mod exchange;
 mod forward;
 mod gate;
 mod guests;
+mod harbour;
 mod health;
+mod helm;
 mod hygiene;
 mod intake;
 mod journal;
@@ -43,12 +49,14 @@ mod pool;
 mod proxy;
 mod raw;
 mod recorded;
+mod remembered;
 mod reply;
 mod routes;
 mod session;
 mod socket;
 mod source;
 mod spare;
+mod story;
 mod telemetry;
 mod upload;
 mod verdict;
@@ -58,5 +66,7 @@ mod wire;
 mod worker;
 
 pub use bind::StartError;
-pub use journal::{Journal, Sink};
+pub use fusebox::admin::{Level, Reloaded};
+pub use helm::{Helm, PlanSource};
+pub use journal::{Journal, Sink, Teller};
 pub use proxy::{Options, Proxy, Stopper};

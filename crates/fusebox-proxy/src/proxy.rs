@@ -1,16 +1,17 @@
 //! The proxy as a whole: started, running, stopped.
 
-use crate::admin;
+use crate::admin::{self, Identity};
 use crate::backing::Backing;
 use crate::bind::{self, StartError};
 use crate::config::Plan;
 use crate::deferred::{self, Backlog, Herald, Keeping, Standing};
 use crate::health;
-use crate::journal::{Journal, Sink};
-use crate::kept::Larder;
+use crate::helm::{Helm, PlanSource, Ship, State};
+use crate::journal::{Journal, Sink, Teller};
+use crate::remembered::Memory;
 use crate::routes::Routes;
 use crate::telemetry;
-use crate::worker::{self, Shared};
+use crate::worker::{self, Course, Shared};
 use fusebox::admin::Admin;
 use fusebox::otlp::Exporter;
 use fusebox::{Clock, Registry};
@@ -29,8 +30,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub struct Options {
     /// Worker threads. Default: one for each processor the process may use.
     pub workers: Option<usize>,
-    /// Where a line goes for every change of a circuit. Default: standard error.
+    /// Where lines go. Default: standard error.
     pub journal: Option<Sink>,
+    /// What a line says of a change of a circuit. Default: what it is, in a sentence.
+    pub teller: Option<Teller>,
+    /// Where the configuration is read again when that is asked for. Default: nowhere.
+    pub source: Option<PlanSource>,
 }
 
 impl std::fmt::Debug for Options {
@@ -46,7 +51,9 @@ pub struct Proxy {
     admin_address: Option<SocketAddr>,
     registry: Registry,
     journal: Journal,
-    larders: Vec<Arc<Larder>>,
+    helm: Helm,
+    /// Where open circuits and holds are kept over restarts.
+    memory: Option<Arc<Memory>>,
     stopper: Stopper,
     workers: Vec<Thread>,
     admin: Option<Thread>,
@@ -98,10 +105,12 @@ impl Proxy {
         for address in &plan.listeners {
             listeners.push(bind::listen(*address, workers)?);
         }
-        let admin = plan.admin.map(bind::listen_admin).transpose()?;
+        let identity = plan.admin.as_ref().and_then(|admin| admin.tls.as_ref()).map(Identity::read);
+        let identity = identity.transpose().map_err(StartError::Tls)?;
+        let admin = plan.admin.as_ref().map(|admin| bind::listen_admin(&admin.listen)).transpose()?;
         let local = |listener: &std::net::TcpListener| listener.local_addr().ok();
         let addresses = listeners.iter().filter_map(|each| local(each.first()?)).collect();
-        let admin_address = admin.as_ref().and_then(local);
+        let admin_address = admin.as_ref().and_then(bind::AdminListener::address);
 
         let backlog = plan.queue.as_ref().map(Backlog::open).transpose()?;
         let webhook = plan.queue.as_ref().and_then(|queue| queue.webhook.as_ref());
@@ -111,62 +120,93 @@ impl Proxy {
         let registry = Registry::with_clock(most, Clock::system(), rng.fork());
         let journal =
             Journal::start(options.journal.unwrap_or_else(to_stderr)).map_err(StartError::Thread)?;
-        journal.follow(&registry);
+        journal.follow(&registry, options.teller);
         // On a thread of its own: with many circuits to look at, no worker should.
         registry.start_timer();
-        let operators = Admin::new(registry.clone()).max_series(plan.telemetry.max_series);
-        let mut routes = Routes::new(&plan, &Backing::new(&registry, &journal, backlog.as_ref()));
-        let larders = routes.larders();
-        let wards = std::mem::take(&mut routes.wards);
-        let routes = Arc::new(routes);
+        journal.set_level(plan.log);
+        let mut operators = Admin::new(registry.clone()).max_series(plan.telemetry.max_series);
+        if let Some(backlog) = &backlog {
+            operators = operators.with_queue(Arc::new(backlog.store().clone()));
+        }
+        if let Some(admin) = &plan.admin {
+            operators = admin::guarded(operators, admin, &journal)?;
+        }
+        let backing = Backing::new(&registry, &journal, backlog.as_ref());
+        let routes = Arc::new(Routes::in_place_of(None, &plan, &backing));
+        let path = plan.admin.as_ref().and_then(|admin| admin.state.as_ref());
+        let memory = path.map(|path| Arc::new(Memory::new(path, &registry, &journal)));
+        memory.iter().for_each(|memory| memory.recall());
         let standing = Standing::default();
-        let mut subjects = routes.subjects();
-        subjects.queues =
-            backlog.as_ref().map(|backlog| backlog.reader(standing.clone())).into_iter().collect();
-        let operators = operators.with(subjects);
-        let operators = match &backlog {
-            Some(backlog) => operators.with_queue(Arc::new(backlog.store().clone())),
-            None => operators,
-        };
+        let (wards, wards_seen) = watch::channel(routes.wards.clone());
+        let (deferring, deferring_seen) = watch::channel(Keeping::of(&plan, &routes.routes));
+        let (identity, identity_seen) = watch::channel(identity);
+        let (courses, courses_to_take): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
         let (jobs, jobs_to_do) = mpsc::unbounded_channel();
         let (sender, stop) = watch::channel(None);
         let shared = Shared {
-            routes,
             clock: registry.clock().clone(),
+            journal: journal.clone(),
+            draining: Arc::default(),
             places: Arc::new(Semaphore::new(plan.limits.max_connections)),
-            limits: plan.limits.clone(),
             backlog: backlog.clone(),
             jobs: Arc::new(Mutex::new(backlog.is_some().then_some(jobs_to_do))),
             stop: stop.clone(),
         };
-        let stopper = Stopper(Arc::new(sender), operators.clone());
+        let course = Course { routes: routes.clone(), limits: plan.limits, taken: None };
+        let ship = Ship {
+            source: options.source,
+            registry: registry.clone(),
+            journal: journal.clone(),
+            operators: operators.clone(),
+            draining: shared.draining.clone(),
+            stop: stop.clone(),
+        };
+        let queue = backlog.as_ref().map(|backlog| backlog.reader(standing.clone()));
+        let otlp = plan.telemetry.otlp.clone();
+        let state = State {
+            first: plan.written.clone(),
+            plan,
+            backing,
+            routes,
+            workers: courses,
+            wards,
+            deferring,
+            identity,
+            queue,
+        };
         let (admin_stopper, admin_stop) = watch::channel(());
         let mut proxy = Proxy {
             addresses,
             admin_address,
             registry: registry.clone(),
             journal,
-            larders,
-            stopper,
+            helm: Helm::new(ship, state),
+            memory: memory.clone(),
+            stopper: Stopper(Arc::new(sender), operators.clone()),
             workers: Vec::new(),
             admin: None,
             exporter: None,
             admin_stopper: Some(admin_stopper),
         };
-        for index in 0..workers {
+        for (index, courses) in courses_to_take.into_iter().enumerate() {
             let own = listeners.iter_mut().filter_map(Vec::pop).collect();
-            let (shared, rng) = (shared.clone(), SharedRng::new(rng.fork()));
+            let (shared, course) = (shared.clone(), course.clone());
+            let rng = SharedRng::new(rng.fork());
             // If this fails, the proxy is dropped, which stops those that run.
-            let run = move || worker::run(shared, own, rng);
+            let run = move || worker::run(shared, (course, courses), own, rng);
             proxy.workers.push(spawn(&format!("fusebox-{index}"), run)?);
         }
-        if !wards.is_empty() {
-            let with = (registry.clock().clone(), proxy.journal.clone(), rng.fork());
-            proxy.workers.push(spawn("fusebox-health", move || health::run(wards, with, stop))?);
+        drop(course);
+        let with = (registry.clock().clone(), proxy.journal.clone(), rng.fork());
+        proxy.workers.push(spawn("fusebox-health", move || health::run(wards_seen, with, stop))?);
+        if let Some(memory) = memory {
+            let stop = shared.stop.clone();
+            proxy.workers.push(spawn("fusebox-state", move || memory.keep(stop))?);
         }
         if let Some(backlog) = backlog {
             let keeping = Keeping {
-                routes: Keeping::of(&plan, &shared.routes.routes),
+                routes: deferring_seen,
                 clock: registry.clock().clone(),
                 journal: proxy.journal.clone(),
                 rng: rng.fork(),
@@ -179,11 +219,12 @@ impl Proxy {
             proxy.workers.push(spawn("fusebox-queue-replay", move || deferred::run(keeping))?);
         }
         if let Some(listener) = admin {
+            let operators = operators.clone().with_controls(Arc::new(proxy.helm.clone()));
             operators.start();
-            let operators = operators.clone();
-            proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, listener, admin_stop))?);
+            let on = (listener, identity_seen);
+            proxy.admin = Some(spawn("fusebox-admin", move || admin::run(operators, on, admin_stop))?);
         }
-        if let Some(plan) = &plan.telemetry.otlp {
+        if let Some(plan) = &otlp {
             proxy.exporter = Some(telemetry::export(plan, &operators, &proxy.journal)?);
         }
         operators.ready(true);
@@ -205,6 +246,16 @@ impl Proxy {
         &self.registry
     }
 
+    /// What changes it while it runs, from any thread.
+    pub fn helm(&self) -> Helm {
+        self.helm.clone()
+    }
+
+    /// Where its lines go.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// What stops it, from any thread.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -220,7 +271,8 @@ impl Proxy {
         for worker in std::mem::take(&mut self.workers) {
             cut_off += join(worker)?;
         }
-        self.larders.iter().for_each(|larder| larder.flush());
+        self.memory.iter().for_each(|memory| memory.save());
+        self.helm.larders().iter().for_each(|larder| larder.flush());
         if let Some(exporter) = self.exporter.take() {
             exporter.shutdown();
         }

@@ -4,6 +4,7 @@
 //! slow call may. A body that breaks is passed on as broken: the client's connection is closed in the middle of the
 //! message, so that it can never be taken for a whole one.
 
+use crate::harbour::PoolId;
 use crate::kept::Keeper;
 use crate::link::Link;
 use crate::session::Session;
@@ -33,7 +34,7 @@ struct Live {
     incoming: Incoming,
     /// Goes back to its pool when the body has ended.
     link: Option<Link>,
-    pool: usize,
+    pool: PoolId,
     deadline: Time,
     /// Keeps the answer, once it is whole.
     keeper: Option<Box<Keeper>>,
@@ -65,7 +66,7 @@ impl Reply {
     /// A body that comes over a link, which goes to a pool afterwards; to be whole by `deadline`.
     pub(crate) fn live(
         incoming: Incoming,
-        (link, pool): (Link, usize),
+        (link, pool): (Link, PoolId),
         deadline: Time,
         keeper: Option<Box<Keeper>>,
         session: Rc<Session>,

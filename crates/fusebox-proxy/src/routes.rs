@@ -1,95 +1,65 @@
 //! Everything the plan protects, made ready once for all workers.
 
 use crate::backing::{self, Backing};
-use crate::berth::Berths;
-use crate::config::{ConnectionLimit, Endpoint, Plan};
+use crate::carry::{self, Before};
+use crate::config::Plan;
+use crate::harbour::{Harbour, Wanted};
 use crate::health::Ward;
 use crate::kept::Larder;
 use crate::lane::{Route, Target};
-use fusebox::Clock;
-use fusebox::telemetry::{Connections, Subjects};
+use fusebox::Time;
+use fusebox::telemetry::Subjects;
 use std::cmp::Reverse;
-use std::collections::hash_map::RandomState;
+use std::collections::HashSet;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The routes, most specific first.
 pub(crate) struct Routes {
     pub(crate) routes: Vec<Arc<Route>>,
-    /// How many connections each pool's endpoint may have.
-    pub(crate) berths: Vec<Option<Arc<Berths>>>,
-    /// Rung when a call begins to wait for a connection.
-    pub(crate) bell: watch::Sender<()>,
-    /// The services whose endpoints are asked whether they are well.
-    pub(crate) wards: Vec<Ward>,
-    limited: Vec<Connections>,
-}
-
-/// The pools that workers keep connections in: one for each authority, and for each limit on it.
-struct Pools<'a> {
-    known: Vec<(&'a str, Option<ConnectionLimit>)>,
-    berths: Vec<Option<Arc<Berths>>>,
-    limited: Vec<Connections>,
-    bell: watch::Sender<()>,
-    clock: &'a Clock,
-}
-
-impl<'a> Pools<'a> {
-    /// The number of the pool for connections to `endpoint` of `service`.
-    fn of(&mut self, service: &str, endpoint: &'a Endpoint, limit: Option<ConnectionLimit>) -> usize {
-        let wanted = (&*endpoint.authority, limit);
-        if let Some(known) = self.known.iter().position(|known| *known == wanted) {
-            return known;
-        }
-        let berths = limit.map(|limit| Arc::new(Berths::new(&limit, self.clock, &self.bell)));
-        let limited =
-            |berths: &Arc<Berths>| (service.to_owned(), endpoint.authority.clone(), berths.places().clone());
-        self.limited.extend(berths.as_ref().map(limited));
-        self.known.push(wanted);
-        self.berths.push(berths);
-        self.known.len() - 1
-    }
+    /// The pools of connections to their endpoints.
+    pub(crate) harbour: Harbour,
+    /// The services whose endpoints may be asked whether they are well.
+    pub(crate) wards: Arc<[Ward]>,
 }
 
 impl Routes {
-    /// Makes the routes of `plan` and their circuits.
-    pub(crate) fn new(plan: &Plan, backing: &Backing<'_>) -> Self {
-        let (hash, clock) = (RandomState::new(), backing.clock());
-        let mut pools = Pools {
-            known: Vec::new(),
-            berths: Vec::new(),
-            limited: Vec::new(),
-            bell: watch::channel(()).0,
-            clock,
-        };
+    /// Makes the routes of `plan` and their circuits, in the place of those `before`: whatever has a state and stays, by its
+    /// name and its kind, goes on with the state it has.
+    pub(crate) fn in_place_of(before: Option<&Routes>, plan: &Plan, backing: &Backing) -> Self {
+        let now = backing.clock().now();
+        let known = Before::of(before.map_or(&[], |before| &before.routes));
+        let harbour = before.map_or_else(|| Harbour::new(backing.clock()), |before| before.harbour.clone());
+        let harbour = arranged(harbour, plan);
         let (mut routes, mut wards) = (Vec::new(), Vec::new());
         for service in &plan.services {
-            let pipelines = service.pipelines(clock.now());
+            let pipelines = service
+                .pipelines_by(|route| carry::stages(known.route(&route.name), service, &route.policies, now));
             // All routes of a service have one balancer.
             let balancer = pipelines.iter().find_map(|stages| stages.balancer.clone());
             let check = service.own_route().and_then(|own| own.policies.health.clone());
-            wards.extend(check.zip(balancer).map(|(check, balancer)| Ward {
+            wards.extend(balancer.map(|balancer| Ward {
                 service: service.name.clone(),
                 endpoints: service.endpoints.clone(),
                 check,
                 balancer,
             }));
             for (route, pipeline) in service.routes.iter().zip(pipelines) {
-                let targets = service.endpoints.iter().map(|endpoint| {
-                    let pool = pools.of(&service.name, endpoint, route.policies.max_connections);
-                    Target::new(service, &route.policies, endpoint, pool)
+                let limit = route.policies.max_connections;
+                let targets = service.endpoints.iter().filter_map(|endpoint| {
+                    let pool = harbour.find(&Wanted::new(&service.name, endpoint, limit))?;
+                    Some(Target::new(service, &route.policies, endpoint, pool))
                 });
                 let targets = targets.collect();
-                routes.push(Arc::new(Route::new((service, route), targets, pipeline, backing, &hash)));
+                routes.push(Arc::new(Route::new((service, route), targets, pipeline, backing, &known)));
             }
         }
         routes.sort_by_key(|route| Reverse(route.matches.specificity()));
-        Routes { routes, berths: pools.berths, bell: pools.bell, wards, limited: pools.limited }
+        Routes { routes, harbour, wards: wards.into() }
     }
 
     /// What they count, by service.
     pub(crate) fn subjects(&self) -> Subjects {
-        let mut subjects = Subjects { connections: self.limited.clone(), ..Subjects::default() };
+        let mut subjects = Subjects { connections: self.harbour.limited(), ..Subjects::default() };
         for route in &self.routes {
             let service = || route.service.to_string();
             subjects.pipelines.push((service(), route.pipeline.clone()));
@@ -108,6 +78,11 @@ impl Routes {
         self.routes.iter().filter_map(|route| route.larder().cloned()).collect()
     }
 
+    /// The names of the circuits that are theirs, and of those that newcomers to their parts share.
+    pub(crate) fn circuits(&self) -> HashSet<String> {
+        self.routes.iter().flat_map(|route| route.circuit_names()).collect()
+    }
+
     /// How many circuits the plan can come to.
     pub(crate) fn most_circuits(plan: &Plan) -> usize {
         let routes = plan.services.iter().flat_map(|service| {
@@ -124,4 +99,20 @@ impl Routes {
         });
         routes.sum()
     }
+}
+
+/// With exactly the pools that `plan` needs.
+fn arranged(mut harbour: Harbour, plan: &Plan) -> Harbour {
+    let wanted = plan.services.iter().flat_map(|service| {
+        let limits = service.routes.iter().map(|route| route.policies.max_connections);
+        let pool = move |limit| service.endpoints.iter().map(move |at| Wanted::new(&service.name, at, limit));
+        limits.flat_map(pool)
+    });
+    harbour.arrange(&wanted.collect::<Vec<_>>());
+    harbour
+}
+
+/// Puts new settings into force in circuits that were there before.
+pub(crate) fn reconfigured(routes: &Routes, now: Time) {
+    routes.routes.iter().for_each(|route| route.reconfigure(now));
 }

@@ -102,7 +102,7 @@ impl Session {
     pub(crate) fn new(worker: Rc<Worker>, client: SocketAddr) -> Self {
         let address = client.ip().to_canonical().to_string();
         let client = HeaderValue::try_from(address).unwrap_or(HeaderValue::from_static("unknown"));
-        let limit = worker.now() + worker.limits.header_timeout;
+        let limit = worker.now() + worker.limits().header_timeout;
         Session {
             worker,
             client,
@@ -154,7 +154,7 @@ impl Session {
     /// The response is on its way.
     pub(crate) fn begin_body(&self) {
         self.phase.set(Phase::Body);
-        self.limit.set(self.now() + self.worker.limits.body_idle_timeout);
+        self.limit.set(self.now() + self.worker.limits().body_idle_timeout);
         self.due.set(Time::NEVER);
     }
 
@@ -165,7 +165,7 @@ impl Session {
 
     /// The client took some of the response, or the endpoint gave some.
     pub(crate) fn moved(&self) {
-        let limits = &self.worker.limits;
+        let limits = self.worker.limits();
         match self.phase.get() {
             Phase::Head => self.limit.set(self.now() + limits.header_timeout),
             Phase::Body => self.limit.set(self.now() + limits.body_idle_timeout),
@@ -192,7 +192,7 @@ impl Session {
     pub(crate) fn end_call(&self) {
         self.phase.set(Phase::Head);
         self.fresh.set(true);
-        self.limit.set(self.now() + self.worker.limits.header_timeout);
+        self.limit.set(self.now() + self.worker.limits().header_timeout);
         self.due.set(Time::NEVER);
     }
 
@@ -278,7 +278,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketA
     let service = service_fn(move |request| serve_call(calls.clone(), request));
     let io = TokioIo::new(Tap::new(stream, session.clone()));
     let mut http = Builder::new();
-    http.max_buf_size(worker.limits.max_header_bytes);
+    http.max_buf_size(worker.limits().max_header_bytes);
     let mut connection = http.serve_connection(io, service);
     let (mut alarm, mut draining) = (Alarm::new(), false);
     let guest = worker.guests.enter();

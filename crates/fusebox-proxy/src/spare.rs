@@ -36,8 +36,17 @@ pub(crate) enum Spare {
 
 impl Spare {
     /// The list of `fallback`, in its order.
-    pub(crate) fn list(fallback: &Fallback, backing: &Backing<'_>, route: &str) -> Vec<Spare> {
+    /// `before` is the larder that the route had, and what it kept answers by.
+    pub(crate) fn list(
+        fallback: &Fallback,
+        backing: &Backing,
+        route: &str,
+        before: Option<(&FallbackItem, &Arc<Larder>)>,
+    ) -> Vec<Spare> {
         let spare = |item: &FallbackItem| match item {
+            FallbackItem::Cached { .. } if before.is_some_and(|(by, _)| by == item) => {
+                before.map(|(_, larder)| Spare::Cached(larder.clone()))
+            }
             FallbackItem::Cached { fresh, stale, max_bytes, scope, max_body, levels } => {
                 let levels = backing.levels(levels, route, *max_bytes, *max_body);
                 let larder = Larder::new(
@@ -46,12 +55,13 @@ impl Spare {
                     *max_body,
                     scope,
                     (backing.clock(), route, levels),
+                    before.map(|(_, larder)| &**larder),
                 )?;
                 Some(Spare::Cached(Arc::new(larder)))
             }
             FallbackItem::Service { name } => Some(Spare::Service(name.as_str().into())),
             FallbackItem::Region => Some(Spare::Region),
-            FallbackItem::Queue(defer) => Some(Spare::Queue(backing.backlog?.clone(), defer.clone())),
+            FallbackItem::Queue(defer) => Some(Spare::Queue(backing.backlog.clone()?, defer.clone())),
             FallbackItem::Static { status, headers, body } => {
                 Some(Spare::Static { status: *status, headers: headers.clone(), body: body.clone() })
             }

@@ -3,7 +3,7 @@
 use crate::bind::StartError;
 use crate::config::OtlpPlan;
 use crate::journal::Journal;
-use fusebox::admin::Admin;
+use fusebox::admin::{Admin, Level};
 use fusebox::otlp::{Config, Exporter};
 use std::fs;
 
@@ -18,7 +18,7 @@ pub(crate) fn export(plan: &OtlpPlan, admin: &Admin, journal: &Journal) -> Resul
         ..Config::to(&plan.endpoint)
     };
     let journal = journal.clone();
-    admin.export(config, move |line| journal.say(line)).map_err(StartError::Export)
+    admin.export(config, move |line| journal.say(Level::Warn, line)).map_err(StartError::Export)
 }
 
 /// `name: value`, a line each. Nothing of a value is ever told.

@@ -142,7 +142,7 @@ impl Walk {
 
     /// When the client has been silent for too long in the middle of its request.
     fn stalls_at(&self) -> Time {
-        let idle = self.session.worker.limits.body_idle_timeout;
+        let idle = self.session.worker.limits().body_idle_timeout;
         self.session.upload.starved_since().map_or(Time::NEVER, |since| since + idle)
     }
 

@@ -25,6 +25,13 @@ pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
+/// Milliseconds since 1970 in UTC.
+#[expect(clippy::disallowed_methods, reason = "what is kept over a restart has no other clock in common")]
+pub(crate) fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A `Retry-After` in seconds: a date is turned into the seconds until then, everything else is as it was.
 #[expect(clippy::disallowed_methods, reason = "a date in a header means nothing without the time of day")]
 pub(crate) fn in_seconds(retry_after: &str) -> Cow<'_, str> {

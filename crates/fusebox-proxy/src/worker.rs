@@ -7,15 +7,18 @@ use crate::config::Limits;
 use crate::deferred::{self, Backlog, Job};
 use crate::dial::Book;
 use crate::guests::Guests;
+use crate::journal::Journal;
 use crate::lane::Lane;
 use crate::pool::Pool;
 use crate::routes::Routes;
 use crate::session;
 use fusebox::{Clock, Time};
 use fusebox_core::SharedRng;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -29,9 +32,10 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// What every worker gets.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) routes: Arc<Routes>,
     pub(crate) clock: Clock,
-    pub(crate) limits: Limits,
+    pub(crate) journal: Journal,
+    /// Clients are asked to go elsewhere.
+    pub(crate) draining: Arc<AtomicBool>,
     pub(crate) places: Arc<Semaphore>,
     /// Where calls are kept that are made later.
     pub(crate) backlog: Option<Arc<Backlog>>,
@@ -41,15 +45,26 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Receiver<Option<Duration>>,
 }
 
+/// What the workers run on, until there is another.
+#[derive(Clone)]
+pub(crate) struct Course {
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) limits: Limits,
+    /// Every worker that has it from now on says so.
+    pub(crate) taken: Option<std::sync::mpsc::Sender<()>>,
+}
+
 /// What one worker's tasks share.
 pub(crate) struct Worker {
-    lanes: Vec<Rc<Lane>>,
+    lanes: RefCell<Vec<Rc<Lane>>>,
     pub(crate) rng: SharedRng,
-    pub(crate) limits: Limits,
+    limits: Cell<Limits>,
     pub(crate) pool: Pool,
     pub(crate) book: Book,
     pub(crate) guests: Guests,
     pub(crate) backlog: Option<Arc<Backlog>>,
+    pub(crate) journal: Journal,
+    draining: Arc<AtomicBool>,
     clock: Clock,
 }
 
@@ -62,9 +77,28 @@ impl Worker {
         self.clock.now()
     }
 
+    /// The bounds on connections.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// Whether clients are asked to go elsewhere.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Has these routes from now on. Calls under way keep theirs to their end.
+    fn follow(&self, course: &Course) {
+        self.limits.set(course.limits);
+        self.pool.follow(&course.routes.harbour);
+        self.book.let_go(|authority| course.routes.harbour.is_at(authority));
+        let lanes = course.routes.routes.iter().map(|route| Rc::new(Lane::new(route))).collect();
+        drop(self.lanes.replace(lanes));
+    }
+
     /// The route of a service's own match.
     pub(crate) fn own_lane(&self, service: &str) -> Option<Rc<Lane>> {
-        self.lanes.iter().find(|lane| *lane.route.name == *service).cloned()
+        self.lanes.borrow().iter().find(|lane| *lane.route.name == *service).cloned()
     }
 
     /// The most specific route for `host` and `path`.
@@ -72,27 +106,38 @@ impl Worker {
         let lowered = host.filter(|host| host.bytes().any(|byte| byte.is_ascii_uppercase()));
         let lowered = lowered.map(str::to_ascii_lowercase);
         let host = lowered.as_deref().or(host);
-        self.lanes.iter().find(|lane| lane.route.matches.accepts(host, path)).cloned()
+        self.lanes.borrow().iter().find(|lane| lane.route.matches.accepts(host, path)).cloned()
     }
 }
 
 /// Serves `listeners` until told to stop. Answers how many connections had to be cut off.
-pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>, rng: SharedRng) -> io::Result<usize> {
+pub(crate) fn run(
+    shared: Shared,
+    (first, courses): (Course, mpsc::UnboundedReceiver<Course>),
+    listeners: Vec<TcpListener>,
+    rng: SharedRng,
+) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Rc::new(Worker {
-        lanes: shared.routes.routes.iter().map(|route| Rc::new(Lane::new(route))).collect(),
+        lanes: RefCell::default(),
         clock: shared.clock,
         rng,
-        limits: shared.limits.clone(),
-        pool: Pool::new(&shared.routes.berths),
+        limits: Cell::new(first.limits),
+        pool: Pool::default(),
         book: Book::default(),
         guests: Guests::default(),
         backlog: shared.backlog,
+        journal: shared.journal,
+        draining: shared.draining,
     });
+    worker.follow(&first);
+    let bell = first.routes.harbour.bell();
+    drop(first);
     let local = LocalSet::new();
     let cut_off = local.block_on(&runtime, async move {
         spawn_local(sweep(worker.clone()));
-        spawn_local(make_way(worker.clone(), shared.routes.bell.subscribe()));
+        spawn_local(make_way(worker.clone(), bell));
+        spawn_local(change_course(worker.clone(), courses));
         let jobs = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(jobs) = jobs {
             spawn_local(make_deferred(worker.clone(), jobs));
@@ -146,6 +191,17 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, places: A
 fn is_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Takes new routes as they come.
+async fn change_course(worker: Rc<Worker>, mut courses: mpsc::UnboundedReceiver<Course>) {
+    while let Some(course) = courses.recv().await {
+        worker.follow(&course);
+        // Whoever has changed them may have given up waiting.
+        if let Some(taken) = course.taken {
+            let _ = taken.send(());
+        }
+    }
 }
 
 /// Closes what rests here while calls of other workers wait for a connection.

@@ -118,7 +118,8 @@ fn the_example_is_a_plan_without_warnings() {
 #[test]
 fn the_least_file_has_every_default() {
     let plan = parse("[[service]]\nname = \"a\"\nendpoints = [\"http://127.0.0.1:7001\"]\n").expect("enough");
-    assert_eq!(plan.admin, "127.0.0.1:9900".parse().ok());
+    let admin = plan.admin.as_ref().and_then(|admin| admin.listen.address());
+    assert_eq!(admin, "127.0.0.1:9900".parse().ok());
     assert_eq!(plan.listeners, ["127.0.0.1:8080".parse().expect("an address")]);
     let [service] = plan.services.as_slice() else { panic!("one service: {plan:?}") };
     let policies = &service.routes[0].policies;

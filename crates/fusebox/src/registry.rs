@@ -82,11 +82,12 @@ impl Registry {
     }
 
     /// A part of this registry for at most `most` circuits, with a circuit named `other` for its own newcomers: names
-    /// that one user makes up crowd out nobody else's. The same `other` is the same part. Its circuits show in
-    /// [`all`](Self::all) and its events are heard here.
+    /// that one user makes up crowd out nobody else's. The same `other` is the same part, which holds `most` from now on. Its
+    /// circuits show in [`all`](Self::all) and its events are heard here.
     pub fn part(&self, other: &str, most: usize) -> Registry {
         let mut parts = self.0.parts.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = parts.iter().find(|part| part.0.circuits.other() == other) {
+            part.hold_at_most(most);
             return part.clone();
         }
         let circuits = registry::Registry::sharing(most, other);
@@ -150,6 +151,21 @@ impl Registry {
     pub fn all(&self) -> Vec<CircuitBreaker> {
         let own = self.0.circuits.all().into_iter().map(|(_, circuit)| circuit);
         own.chain(self.parts().iter().flat_map(Registry::all)).collect()
+    }
+
+    /// Holds at most `most` circuits from now on, its [parts](Self::part) not counted. Those that there are stay, even if
+    /// they are more.
+    pub fn hold_at_most(&self, most: usize) {
+        self.0.circuits.hold_at_most(most);
+    }
+
+    /// Lets go of every circuit whose name `stays` says no to, whatever its state, and of every [part](Self::part) whose
+    /// circuit of newcomers has such a name, with all circuits in it. Whoever holds one goes on with it; the next to ask by
+    /// its name has a new one.
+    pub fn let_go(&self, stays: impl Fn(&str) -> bool) {
+        self.0.circuits.let_go(&stays);
+        let mut parts = self.0.parts.write().unwrap_or_else(PoisonError::into_inner);
+        parts.retain(|part| stays(part.0.circuits.other()));
     }
 
     /// Calls that had to share the circuit of newcomers because the registry was full.

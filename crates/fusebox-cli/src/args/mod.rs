@@ -9,7 +9,8 @@ mod reference;
 
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use fusebox_proxy::config::{DEFAULT_ADMIN, DEFAULT_LISTENER};
+use fusebox_proxy::Level;
+use fusebox_proxy::config::{AdminPlace, DEFAULT_ADMIN, DEFAULT_LISTENER};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ pub(crate) enum Command {
 }
 
 /// What to run the proxy on.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Run {
     /// The configuration, TOML [default: fusebox.toml, if there is one here]
     #[arg(long, value_name = "FILE", conflicts_with = "upstream")]
@@ -112,8 +113,11 @@ pub(crate) struct Run {
     pub(crate) upstream: Vec<String>,
     #[arg(long, value_name = "ADDR", help = listen_help())]
     pub(crate) listen: Option<SocketAddr>,
-    #[arg(long, value_name = "ADDR", help = admin_help())]
-    pub(crate) admin: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR", help = admin_help(), value_parser = admin_place)]
+    pub(crate) admin: Option<AdminPlace>,
+    /// What is worth a line, instead of what the file says: error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub(crate) log_level: Option<Level>,
 }
 
 /// How to show it.
@@ -131,8 +135,18 @@ fn listen_help() -> String {
     format!("Where clients connect, instead of the file's listeners [default: {DEFAULT_LISTENER}]")
 }
 
+fn admin_place(text: &str) -> Result<AdminPlace, String> {
+    text.parse().map_err(|accepted| format!("accepted: {accepted}"))
+}
+
+fn log_level(text: &str) -> Result<Level, String> {
+    Level::named(text).ok_or_else(|| "accepted: error, warn, info or debug".into())
+}
+
 fn admin_help() -> String {
-    format!("Where circuits and metrics are shown, instead of the file's [default: {DEFAULT_ADMIN}]")
+    format!(
+        "Where circuits and metrics are shown, or unix: and a path, instead of the file's [default: {DEFAULT_ADMIN}]"
+    )
 }
 
 impl Args {
@@ -168,7 +182,7 @@ Examples:
   fusebox run --config fusebox.toml --listen 0.0.0.0:8080
 
 Ctrl-C or SIGTERM: no new calls, those in flight are finished, exit 0.
-Once more: exit 1 at once.";
+Once more: exit 1 at once. SIGHUP reads the file again.";
 
 const CHECK: &str = "\
 Every error names the file, the line, the key, what was found and what is

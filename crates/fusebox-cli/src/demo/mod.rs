@@ -43,7 +43,7 @@ pub(crate) fn run(demo: &args::Demo, output: Output) -> Result<(), Failure> {
         let mut signals = Signals::catch().map_err(no_runtime)?;
         tokio::select! {
             ended = play(demo, output) => ended,
-            () = signals.next() => {
+            _ = signals.next() => {
                 // The terminal has put a ^C where the next line would begin.
                 output.say("");
                 if demo.serve { Ok(()) } else { Err(Failure::Interrupted) }

@@ -33,7 +33,7 @@ pub(super) async fn run(admin: &Admin, asked: &Circuits, output: Output) -> Resu
     loop {
         show(&text, asked.output, output)?;
         tokio::select! {
-            () = signals.next() => return Ok(()),
+            _ = signals.next() => return Ok(()),
             () = clock::pause(EVERY) => {}
         }
         match look_once(admin, asked, output).await {

@@ -62,7 +62,7 @@ async fn follow(admin: Admin, asked: &Events, output: Output) -> Result<(), Fail
     let mut is_lost = false;
     loop {
         let heard = tokio::select! {
-            () = signals.next() => return Ok(()),
+            _ = signals.next() => return Ok(()),
             heard = feed.next() => heard?,
         };
         match heard {

@@ -89,7 +89,7 @@ async fn watch(hands: Hands, paint: Paint) -> Result<(), Failure> {
         let drawn = screen.0.draw(|frame| draw::screen(&model, now, paint, frame.buffer_mut()));
         drawn.map_err(|error| Failure::Run(format!("cannot draw: {error}")))?;
         let effect = tokio::select! {
-            () = signals.next() => return Ok(()),
+            _ = signals.next() => return Ok(()),
             () = hangup.next() => return Ok(()),
             event = events.recv() => match event {
                 None => return Ok(()),

@@ -133,3 +133,53 @@ fn a_taken_port_is_named_with_the_option_that_changes_it() {
         }
     }
 }
+
+#[test]
+fn a_hangup_reads_the_file_again_and_a_mistake_in_it_changes_nothing() {
+    let (first, second) = (serve(|_| response(200, "first")), serve(|_| response(200, "second")));
+    let config = empty_folder().join("reloads.toml");
+    let write = |upstream: std::net::SocketAddr, more: &str| {
+        let text = format!("[[service]]\nname = \"s\"\nendpoints = [\"http://{upstream}\"]\n{more}");
+        std::fs::write(&config, text).expect("the file is written");
+    };
+    write(first, "");
+    let mut fusebox = Running::start(&format!("run --config {} {ANY}", config.display()));
+    let front = fusebox.address("listens");
+    assert!(get(front, "/").ends_with("first"));
+
+    write(second, "");
+    fusebox.signal("HUP");
+    fusebox.line_with("configuration read again: 2 changes");
+    fusebox.line_with(&format!("service s: endpoint http://{first} removed"));
+    assert!(get(front, "/").ends_with("second"));
+
+    write(first, "call_timeout = \"soon\"\n");
+    fusebox.signal("HUP");
+    fusebox.line_with("configuration not taken: nothing has changed");
+    fusebox.line_with("reloads.toml:4:16: service.call_timeout: found \"soon\"");
+    assert!(get(front, "/").ends_with("second"));
+    fusebox.signal("TERM");
+    assert_eq!(fusebox.wait().code(), Some(0));
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_read_again() {
+    let upstream = serve(|_| response(200, "ok"));
+    let mut fusebox = Running::start(&format!("run --upstream http://{upstream} {ANY}"));
+    let front = fusebox.address("listens");
+    fusebox.signal("HUP");
+    fusebox.line_with("nothing to read again");
+    assert!(get(front, "/").ends_with("ok"));
+    fusebox.signal("TERM");
+    assert_eq!(fusebox.wait().code(), Some(0));
+}
+
+#[test]
+fn an_admin_interface_that_others_reach_is_refused_without_tokens() {
+    for arguments in ["--admin 0.0.0.0:0", "--admin [::]:0"] {
+        let out = output(&format!("run --upstream http://127.0.0.1:7001 --listen 127.0.0.1:0 {arguments}"));
+        let said = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains("unless admin.tokens names a file of tokens"), "{said}");
+    }
+}

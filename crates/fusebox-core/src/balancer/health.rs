@@ -41,6 +41,12 @@ impl Health {
         Health { thresholds, healthy: true, against: 0 }
     }
 
+    /// The same endpoint by other thresholds.
+    #[must_use]
+    pub fn by(self, thresholds: Thresholds) -> Self {
+        Health { thresholds, ..self }
+    }
+
     /// Whether it is healthy.
     pub fn is_healthy(&self) -> bool {
         self.healthy

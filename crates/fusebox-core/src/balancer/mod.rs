@@ -114,6 +114,11 @@ impl Balancer {
         Balancer::over(self.settings.clone(), endpoints, Some(self), now)
     }
 
+    /// As [`with_endpoints`](Self::with_endpoints), by other settings.
+    pub fn with_settings(&self, settings: Settings, endpoints: &[Spec], now: Time) -> Balancer {
+        Balancer::over(settings, endpoints, Some(self), now)
+    }
+
     /// A balancer over some of these endpoints, to be used beside this one: it shares their state as
     /// [`with_endpoints`](Self::with_endpoints) does, and leaves it to this one to compare each with the fleet.
     pub fn part(&self, endpoints: &[Spec], now: Time) -> Balancer {
@@ -383,6 +388,11 @@ impl Balancer {
         if let Some(member) = self.members.get(endpoint) {
             member.endpoint.checks[usize::from(good)].fetch_add(1, Relaxed);
         }
+    }
+
+    /// Whether the endpoint is healthy, as far as checks that the driver runs have said; one that nobody checks is.
+    pub fn is_healthy(&self, endpoint: usize) -> bool {
+        self.members.get(endpoint).is_none_or(|member| member.endpoint.healthy.load(Relaxed))
     }
 
     /// An endpoint has become healthy or unhealthy, by checks that the driver runs. An unhealthy one is out; one that has

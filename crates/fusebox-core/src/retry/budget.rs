@@ -50,9 +50,6 @@ impl BudgetConfig {
 /// A retry budget, shared by all calls of one dependency.
 #[derive(Debug)]
 pub struct Budget {
-    ratio: Ratio,
-    /// What the floor allows in a whole window, in millionths of a retry.
-    floor: u64,
     /// First tries by second, each `[second: 32 | count: 32]`.
     firsts: [AtomicU64; SLOTS],
     denied: AtomicU64,
@@ -73,8 +70,24 @@ pub struct BudgetSnapshot {
     pub denied: u64,
 }
 
-#[derive(Debug, Default)]
+/// What is allowed in a whole window.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    ratio: Ratio,
+    /// By the floor, in millionths of a retry.
+    floor: u64,
+}
+
+impl Terms {
+    fn of(config: BudgetConfig) -> Self {
+        let floor = config.floor_per_second * SLOTS as f64 * MILLION as f64;
+        Terms { ratio: Ratio::new(config.ratio).unwrap_or(Ratio::ZERO), floor: floor as u64 }
+    }
+}
+
+#[derive(Debug)]
 struct Spent {
+    terms: Terms,
     /// Retries by second.
     slots: [(u64, u64); SLOTS],
     /// Retries in all.
@@ -83,17 +96,25 @@ struct Spent {
     past_firsts: u64,
 }
 
+impl Spent {
+    fn on(terms: Terms) -> Self {
+        Spent { terms, slots: Default::default(), granted: 0, past_firsts: 0 }
+    }
+}
+
 impl Budget {
     /// A budget with no first tries behind it.
     pub fn new(config: BudgetConfig) -> Self {
-        let floor = config.floor_per_second * SLOTS as f64 * MILLION as f64;
         Budget {
-            ratio: Ratio::new(config.ratio).unwrap_or(Ratio::ZERO),
-            floor: floor as u64,
             firsts: Default::default(),
             denied: AtomicU64::new(0),
-            spent: Mutex::new(Spent::default()),
+            spent: Mutex::new(Spent::on(Terms::of(config))),
         }
+    }
+
+    /// Allows what `config` says from now on. What has been tried and spent stays so.
+    pub fn reconfigure(&self, config: BudgetConfig) {
+        lock(&self.spent).terms = Terms::of(config);
     }
 
     /// Counts a first try.
@@ -141,7 +162,8 @@ impl Budget {
         let firsts = self.firsts.iter().map(|slot| slot.load(Relaxed));
         let firsts: u64 = firsts.filter(|slot| is_recent(slot >> 32)).map(|slot| slot & COUNT).sum();
         let retries: u64 = spent.slots.iter().filter(|slot| is_recent(slot.0)).map(|slot| slot.1).sum();
-        let allowed = self.ratio.of(firsts.saturating_mul(MILLION)).saturating_add(self.floor) / MILLION;
+        let Terms { ratio, floor } = spent.terms;
+        let allowed = ratio.of(firsts.saturating_mul(MILLION)).saturating_add(floor) / MILLION;
         allowed.saturating_sub(retries)
     }
 
@@ -176,6 +198,16 @@ fn place(second: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_terms_leave_what_was_tried_and_spent() {
+        let budget = Budget::new(BudgetConfig { ratio: 0.1, floor_per_second: 0.0 });
+        let now = Time::from_secs(1);
+        (0..20).for_each(|_| budget.first_try(now));
+        assert!(budget.withdraw(now));
+        budget.reconfigure(BudgetConfig { ratio: 0.5, floor_per_second: 0.0 });
+        assert_eq!((budget.snapshot(now).available, budget.snapshot(now).granted), (9, 1));
+    }
 
     #[test]
     fn a_tenth_of_first_tries_and_one_a_second() {

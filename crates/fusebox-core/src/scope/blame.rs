@@ -12,7 +12,7 @@
 //! Where too little is known it is the endpoint's: the smallest scope.
 
 use super::health::{Health, State};
-use super::{Scope, Shared};
+use super::{Scope, Settings, Shared};
 use crate::Time;
 use crate::flow::Circuits;
 use alloc::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) const fn group(key: u64) -> usize {
 
 /// Those that a failure is weighed against.
 pub(super) struct Scene<'a, C> {
+    pub(super) settings: &'a Settings,
     pub(super) shared: &'a Shared,
     pub(super) endpoints: &'a [Arc<Health>],
     pub(super) circuits: &'a C,
@@ -62,7 +63,7 @@ impl<C: Circuits> Scene<'_, C> {
     }
 
     fn state(&self, health: &Health, least: u64) -> State {
-        health.state(least, self.now, self.shared.settings.memory_secs())
+        health.state(least, self.now, self.settings.memory_secs())
     }
 
     /// An endpoint whose circuit is not closed is sick, however long ago it was called.
@@ -83,6 +84,6 @@ impl<C: Circuits> Scene<'_, C> {
             sick += u64::from(state == State::Sick);
         }
         let enough = if all_are_used { known * 2 > all } else { known > 0 };
-        enough && self.shared.settings.breadth().reached_by(sick, known)
+        enough && self.settings.breadth().reached_by(sick, known)
     }
 }

@@ -68,6 +68,7 @@ impl Scope {
 /// [module](self) for the design.
 #[derive(Debug)]
 pub struct Scopes {
+    settings: Settings,
     shared: Arc<Shared>,
     endpoints: Box<[Arc<Health>]>,
 }
@@ -75,7 +76,6 @@ pub struct Scopes {
 /// What does not change when endpoints come and go.
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
     tenants: Box<[Health]>,
     groups: [Health; GROUPS],
     /// Failures by whose they were, indexed as [`Scope::ALL`].
@@ -88,19 +88,25 @@ impl Scopes {
         let tenants = (0..TENANTS).map(|_| Health::default()).collect();
         let (groups, blamed) = (Default::default(), Default::default());
         let endpoints = (0..endpoints).map(|_| Arc::default()).collect();
-        Scopes { shared: Arc::new(Shared { settings, tenants, groups, blamed }), endpoints }
+        Scopes { settings, shared: Arc::new(Shared { tenants, groups, blamed }), endpoints }
     }
 
     /// The same service with other endpoints: each is one of the present ones, by its index, or new.
     pub fn with_endpoints(&self, endpoints: impl Iterator<Item = Option<usize>>) -> Scopes {
         let stays = |endpoint: Option<usize>| endpoint.and_then(|i| self.endpoints.get(i).cloned());
         let endpoints = endpoints.map(|endpoint| stays(endpoint).unwrap_or_default()).collect();
-        Scopes { shared: self.shared.clone(), endpoints }
+        Scopes { settings: self.settings.clone(), shared: self.shared.clone(), endpoints }
+    }
+
+    /// The same service, with what is known of it, by other settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Scopes {
+        Scopes { settings, ..self }
     }
 
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+        &self.settings
     }
 
     /// What has been counted so far.
@@ -121,7 +127,7 @@ impl Scopes {
         now: Time,
     ) -> Option<Scope> {
         let shared = &*self.shared;
-        let memory = shared.settings.memory_secs();
+        let memory = self.settings.memory_secs();
         self.endpoints.get(endpoint)?.note(failed, now, memory);
         if let Some(key) = tenant {
             shared.groups[blame::group(key)].note(failed, now, memory);
@@ -130,7 +136,8 @@ impl Scopes {
         if !failed {
             return None;
         }
-        let blamed = Scene { shared, endpoints: &self.endpoints, circuits, now }.blame(endpoint, tenant);
+        let blamed = Scene { settings: &self.settings, shared, endpoints: &self.endpoints, circuits, now }
+            .blame(endpoint, tenant);
         shared.blamed[blamed as usize].fetch_add(1, Relaxed);
         Some(blamed)
     }

@@ -1,9 +1,16 @@
 //! The admin listener: a thread and a runtime of its own, so that nothing asked of it can slow the data path.
 
 mod patience;
+mod tls;
+
+pub(crate) use tls::Identity;
 
 use crate::alarm::pause;
-use fusebox::admin::{Admin, Peer};
+use crate::bind::{AdminListener, StartError};
+use crate::config::AdminPlan;
+use crate::journal::Journal;
+use fusebox::admin::audit::Audit;
+use fusebox::admin::{Access, Admin, Level, Peer};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -11,49 +18,123 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use patience::Patient;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
 /// Connections at once.
 const MOST: usize = 128;
-/// Time for the head of a request.
+/// Time for the head of a request, and for what TLS does before the first.
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a connection is kept, unless it reads a stream of events.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long accepting rests when the process has run out of something.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// Answers on `listener` until the data path has stopped, which drops the other end of `until`.
-pub(crate) fn run(admin: Admin, listener: TcpListener, mut until: watch::Receiver<()>) -> io::Result<usize> {
+/// Who may ask, and what is written down of it.
+pub(crate) fn guarded(admin: Admin, plan: &AdminPlan, journal: &Journal) -> Result<Admin, StartError> {
+    if let Some(accepted) = plan.refusal() {
+        return Err(StartError::Exposed { place: plan.listen.clone(), accepted });
+    }
+    let mut access = Access::default().local_is_trusted(plan.trust_loopback);
+    for host in &plan.hosts {
+        access = access.host(host);
+    }
+    if let Some(tokens) = &plan.tokens {
+        access = access.tokens(tokens).map_err(StartError::Tokens)?;
+    }
+    let mut admin = admin.with_access(access);
+    if let Some(path) = &plan.audit {
+        let audit = Audit::open(path).map_err(StartError::Audit)?;
+        if let Some(mended) = audit.mended() {
+            journal.say(Level::Warn, format!("fusebox: audit: {mended}"));
+        }
+        admin = admin.with_audit(audit);
+    }
+    if let Some(path) = &plan.history {
+        let unkept = |source| StartError::History { path: path.clone(), source };
+        admin.keep_history(path).map_err(unkept)?;
+    }
+    Ok(admin)
+}
+
+/// Answers on `listener` until the data path has stopped, which drops the other end of `until`. Speaks TLS where there is
+/// an identity, as it is when somebody connects.
+pub(crate) fn run(
+    admin: Admin,
+    (listener, identity): (AdminListener, watch::Receiver<Option<Identity>>),
+    mut until: watch::Receiver<()>,
+) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+        // The socket's file is there as long as it is listened on.
+        let (listener, _file) = match listener {
+            AdminListener::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
+            #[cfg(unix)]
+            AdminListener::Unix(listener, file) => {
+                (Listener::Unix(UnixListener::from_std(listener)?), Some(file))
+            }
+        };
         tokio::select! {
-            () = accept(admin, listener) => {}
+            () = accept(admin, listener, identity) => {}
             _ = until.changed() => {}
         }
         Ok(0)
     })
 }
 
-async fn accept(admin: Admin, listener: tokio::net::TcpListener) {
+enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+async fn accept(admin: Admin, listener: Listener, identity: watch::Receiver<Option<Identity>>) {
     let places = Arc::new(Semaphore::new(MOST));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let Ok((stream, from)) = listener.accept().await else {
-            pause(EXHAUSTED).await;
-            continue;
-        };
-        let (admin, peer) = (admin.clone(), Peer::Address(from.ip()));
-        tokio::spawn(async move {
-            serve(admin, stream, peer).await;
-            drop(place);
-        });
+        match &listener {
+            Listener::Tcp(listener) => match listener.accept().await {
+                Ok((stream, from)) => {
+                    let (peer, identity) = (Peer::Address(from.ip()), identity.borrow().clone());
+                    tokio::spawn(greet(admin.clone(), stream, peer, identity, place));
+                }
+                Err(_) => pause(EXHAUSTED).await,
+            },
+            #[cfg(unix)]
+            Listener::Unix(listener) => match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(greet(admin.clone(), stream, Peer::Unix, None, place));
+                }
+                Err(_) => pause(EXHAUSTED).await,
+            },
+        }
+    }
+}
+
+/// Serves one connection, over TLS where there is an identity. Its place comes free at the end.
+async fn greet(
+    admin: Admin,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    identity: Option<Identity>,
+    _place: OwnedSemaphorePermit,
+) {
+    let Some(identity) = identity else { return serve(admin, stream, peer).await };
+    let greeting = TlsAcceptor::from(identity.config).accept(Patient::new(stream));
+    let greeted = tokio::select! {
+        greeted = greeting => greeted.ok(),
+        () = pause(HEAD) => None,
+    };
+    if let Some(stream) = greeted {
+        serve(admin, stream, peer).await;
     }
 }
 

@@ -264,14 +264,17 @@ impl Policies {
 }
 
 impl Service {
-    /// The stages of each of its routes, in their order. Routes share what they have from their service: one balancer, and
-    /// the quota, throttle and places that they do not write.
-    pub fn pipelines(&self, now: Time) -> Vec<pipeline::Config> {
-        let own = self.own_route().map(|own| own.policies.pipeline(&self.endpoints, now));
-        let shared = |policies: &Policies| {
-            let fresh = policies.pipeline(&self.endpoints, now);
+    /// The stages of each of its routes, in their order, as `make` makes them. Routes share what they have from their service:
+    /// one balancer, and the quota, throttle and places that they do not write.
+    pub fn pipelines_by(
+        &self,
+        make: impl Fn(&super::plan::Route) -> pipeline::Config,
+    ) -> Vec<pipeline::Config> {
+        let own = self.own_route().map(&make);
+        let shared = |route: &super::plan::Route| {
+            let fresh = make(route);
             let Some(own) = own.clone() else { return fresh };
-            let shares = policies.shares;
+            let shares = route.policies.shares;
             pipeline::Config {
                 balancer: own.balancer,
                 scopes: own.scopes,
@@ -283,7 +286,7 @@ impl Service {
         };
         let of = |route: &super::plan::Route| match &own {
             Some(own) if route.name == self.name => own.clone(),
-            _ => shared(&route.policies),
+            _ => shared(route),
         };
         self.routes.iter().map(of).collect()
     }

@@ -55,6 +55,14 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
+impl ConfigErrors {
+    /// Each on one line: where, what was found, and what is accepted.
+    pub fn lines(&self) -> Vec<String> {
+        let first = |error: &ConfigError| error.to_string().lines().next().unwrap_or_default().to_owned();
+        self.0.iter().map(first).collect()
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;

@@ -1,5 +1,6 @@
 //! The plan as a person reads it: the chain of each route, in order, with what each stage does.
 
+use super::admin::AdminPlan;
 use super::breaker::preset_name;
 use super::chain::{BulkheadPlan, Counts, HealthCheck, Limiter};
 use super::duration::show;
@@ -13,12 +14,16 @@ use fusebox_core::pipeline::{FallbackOn, Pipeline, Stage};
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use std::fmt::{self, Write};
+use std::path::PathBuf;
 
 impl Plan {
     /// The chain of each service and route, in order, with the settings of each stage, then the warnings.
     pub fn explain(&self) -> String {
         let mut page = Page::default();
-        page.item("admin", &self.admin.map_or("off".into(), |admin| admin.to_string()));
+        match &self.admin {
+            None => page.item("admin", "off"),
+            Some(admin) => interface(&mut page, admin),
+        }
         for listener in &self.listeners {
             page.item("listener", &listener.to_string());
         }
@@ -33,6 +38,28 @@ impl Plan {
             self.warnings.iter().for_each(|warning| page.wrapped("  ", 4, warning));
         }
         page.into_text()
+    }
+}
+
+/// Where operators ask, and who may.
+fn interface(page: &mut Page, admin: &AdminPlan) {
+    let scheme = if admin.tls.is_some() { "https://" } else { "" };
+    page.item("admin", &format!("{scheme}{}", admin.listen));
+    let mut item = |name: &str, path: &Option<PathBuf>| {
+        path.iter().for_each(|path| page.item("", &format!("{name} {}", path.display())));
+    };
+    item("tokens of", &admin.tokens);
+    item("audit in", &admin.audit);
+    item("histories in", &admin.history);
+    item("open circuits and holds in", &admin.state);
+    if admin.plain {
+        page.item("", "tokens may go over the network in the clear");
+    }
+    if admin.trust_loopback {
+        page.item("", "no token for who is on this machine");
+    }
+    if !admin.hosts.is_empty() {
+        page.item("", &format!("also asked as {}", admin.hosts.join(", ")));
     }
 }
 

@@ -16,9 +16,14 @@ pub struct Keys {
 
 /// The top of the file.
 pub const TOP: Keys =
-    keys("", &["region", "zone", "admin", "listener", "limits", "queue", "telemetry", "service"]);
+    keys("", &["region", "zone", "admin", "listener", "limits", "log", "queue", "telemetry", "service"]);
 /// `[admin]`
-pub const ADMIN: Keys = keys("admin", &["listen"]);
+pub const ADMIN: Keys = keys(
+    "admin",
+    &["listen", "tokens", "hosts", "audit", "history", "state", "tls", "plain", "trust_loopback"],
+);
+/// `tls = { .. }`
+pub const ADMIN_TLS: Keys = keys("admin.tls", &["cert", "key"]);
 /// `[[listener]]`
 pub const LISTENER: Keys = Keys { later: &["tls"], ..keys("listener", &["listen"]) };
 /// `[limits]`
@@ -33,6 +38,8 @@ pub const LIMITS: Keys = keys(
         "max_header_bytes",
     ],
 );
+/// `[log]`
+pub const LOG: Keys = keys("log", &["level"]);
 /// `[telemetry]`
 pub const TELEMETRY: Keys = keys(
     "telemetry",
@@ -253,11 +260,13 @@ pub const CACHED: Keys = keys(
 pub const CACHE_REDIS: Keys = keys("service.fallback.cached.redis", &["url", "timeout", "prefix"]);
 
 /// All of them, as the documentation goes through them.
-pub const ALL: [&Keys; 41] = [
+pub const ALL: [&Keys; 43] = [
     &TOP,
     &ADMIN,
+    &ADMIN_TLS,
     &LISTENER,
     &LIMITS,
+    &LOG,
     &TELEMETRY,
     &SERVICE,
     &MATCH,

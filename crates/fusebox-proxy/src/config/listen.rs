@@ -1,6 +1,6 @@
-//! `[admin]`, `[[listener]]` and `[limits]`: the proxy's own side.
+//! `[[listener]]` and `[limits]`: the proxy's own side.
 
-use super::keys::{ADMIN, LIMITS, LISTENER};
+use super::keys::{LIMITS, LISTENER};
 use super::plan::Limits;
 use super::reader::{Entry, Table};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,16 +15,6 @@ const ADDRESS: &str = "an address and a port, as \"127.0.0.1:8080\" or \"[::1]:8
 /// hyper's own least.
 const LEAST_HEAD: usize = 8 << 10;
 const MOST_HEAD: usize = 16 << 20;
-
-/// The admin interface's address; `None` when it is switched off.
-pub(super) fn admin(top: &Table<'_>) -> Option<SocketAddr> {
-    let Some(entry) = top.entry("admin") else { return Some(DEFAULT_ADMIN) };
-    if entry.is_off() {
-        return None;
-    }
-    let table = entry.table(&ADMIN, "a table, as [admin], or false for off");
-    table.and_then(|table| address(&table.entry("listen")?)).or(Some(DEFAULT_ADMIN))
-}
 
 /// The listeners' addresses, without those that are wrong.
 pub(super) fn listeners(top: &Table<'_>, admin: Option<SocketAddr>) -> Vec<SocketAddr> {

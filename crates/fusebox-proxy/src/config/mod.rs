@@ -17,6 +17,7 @@
 //! assert!(errors.to_string().contains(r#"did you mean "failure_rate"?"#));
 //! ```
 
+mod admin;
 mod balancer;
 mod breaker;
 mod bulkhead;
@@ -34,6 +35,7 @@ pub mod keys;
 mod levels;
 mod limiter;
 mod listen;
+mod log;
 mod plan;
 mod policies;
 mod priority;
@@ -49,7 +51,9 @@ mod throttle;
 mod timeout;
 mod upstreams;
 mod warnings;
+mod written;
 
+pub use admin::{AdminPlace, AdminPlan, TlsPlan};
 pub use chain::{
     BulkheadPlan, ConnectionLimit, Counts, HealthCheck, Limiter, Policies, PriorityRule, Shares,
 };
@@ -61,6 +65,7 @@ pub use plan::{Endpoint, Key, Limits, Match, Plan, Route, Service};
 pub use queue::{Defer, QueuePlace, QueuePlan, WebhookPlan};
 pub use spare::{CacheScope, Fallback, FallbackItem};
 pub use telemetry::{OtlpPlan, TelemetryPlan};
+pub use written::{Changes, Written};
 
 use error::Errors;
 use reader::Table;
@@ -81,20 +86,23 @@ impl Plan {
             return Err(errors.only(place(fault), format!("not TOML: {}", fault.message())));
         }
         let plan = read(&errors, document.get_ref());
-        errors.finish().map(|()| plan)
+        let written = Written::read(file_name, text, document.get_ref());
+        errors.finish().map(|()| Plan { written, ..plan })
     }
 }
 
 fn read<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>) -> Plan {
     let top = Table::top(errors, document, &keys::TOP);
-    let admin = listen::admin(&top);
-    let listeners = listen::listeners(&top, admin);
+    let admin = admin::read(&top);
+    let address = admin.as_ref().and_then(|admin| admin.listen.address());
+    let listeners = listen::listeners(&top, address);
     let limits = listen::limits(&top);
     let queue = queue::read(&top);
     let telemetry = telemetry::read(&top);
     let (services, unbounded) = service::read(&top, &listeners);
     let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
     queue::check_webhook(&top, queue.as_ref(), &names);
-    let plan = Plan { admin, listeners, services, limits, queue, telemetry, warnings: Vec::new() };
+    let plan =
+        Plan { admin, listeners, services, limits, queue, telemetry, log: log::read(&top), ..Plan::empty() };
     Plan { warnings: warnings::of(&plan, &unbounded), ..plan }
 }

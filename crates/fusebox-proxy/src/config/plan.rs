@@ -2,9 +2,12 @@
 //!
 //! Everything here has passed every check; nothing downstream asks again whether a value makes sense.
 
+use super::admin::AdminPlan;
 use super::chain::Policies;
 use super::queue::QueuePlan;
 use super::telemetry::TelemetryPlan;
+use super::written::Written;
+use fusebox::admin::Level;
 use http::HeaderName;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,8 +15,8 @@ use std::time::Duration;
 /// A whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the admin interface listens; `None` when it is switched off.
-    pub admin: Option<SocketAddr>,
+    /// The admin interface; `None` when it is switched off.
+    pub admin: Option<AdminPlan>,
     /// Where clients connect.
     pub listeners: Vec<SocketAddr>,
     /// What is protected, in the order written.
@@ -22,14 +25,35 @@ pub struct Plan {
     pub limits: Limits,
     /// Where calls are kept that are made later.
     pub queue: Option<QueuePlan>,
+    /// What is worth a line in the log.
+    pub log: Level,
+    /// The file itself.
+    pub written: Written,
     /// What is told to whom, beside the admin interface.
     pub telemetry: TelemetryPlan,
     /// What is doubtful, a sentence each. None of it keeps the plan from working.
     pub warnings: Vec<String>,
 }
 
+impl Plan {
+    /// What is read last, not read yet.
+    pub(super) fn empty() -> Plan {
+        Plan {
+            admin: None,
+            listeners: Vec::new(),
+            services: Vec::new(),
+            limits: Limits::default(),
+            queue: None,
+            telemetry: TelemetryPlan::default(),
+            log: Level::Info,
+            written: Written::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// Bounds on connections, clients' and upstreams'.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Time to connect to an endpoint.
     pub connect_timeout: Duration,

@@ -1,4 +1,4 @@
-//! Passwords in URLs, which nobody is shown.
+//! Passwords in URLs and in headers, which nobody is shown.
 
 /// The line with every character of the credentials of its URLs as a star: what is under a caret stays under it.
 pub(super) fn masked(line: &str) -> String {
@@ -21,6 +21,55 @@ pub(super) fn masked(line: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// Whether what stands under the key `name`, usually a header's, is nobody else's business: by its name, or because it looks
+/// like something that opens doors. What only says where a secret is, as a path does, is none.
+pub(super) fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(['-', '_', '.']).collect();
+    let named = |secret: &&str| words.contains(secret);
+    let says_where =
+        value.starts_with(['/', '.']) || words.ends_with(&["file"]) || value.starts_with("header:");
+    if says_where || WHERE.contains(&&*name) {
+        return false;
+    }
+    let opening = value.split(' ').next().unwrap_or_default();
+    SECRETS.iter().any(named)
+        || SCHEMES.iter().any(|scheme| opening.eq_ignore_ascii_case(scheme))
+        || name == "body" && runs(value).any(is_drawn)
+}
+
+/// Words in the names of what holds secrets.
+const SECRETS: [&str; 14] = [
+    "authorization",
+    "auth",
+    "cookie",
+    "key",
+    "apikey",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "credential",
+    "credentials",
+    "session",
+    "signature",
+    "jwt",
+];
+/// Keys with such a word in their name that say how or where.
+const WHERE: [&str; 4] = ["idempotency_key", "tokens", "key", "cert"];
+/// How credentials in a header begin.
+const SCHEMES: [&str; 3] = ["bearer", "basic", "digest"];
+
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/_-=".contains(c)))
+}
+
+/// Whether nobody has thought this up: long, with letters and digits.
+fn is_drawn(run: &str) -> bool {
+    let has = |is: fn(&char) -> bool| run.chars().any(|c| is(&c));
+    run.len() >= 20 && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic)
 }
 
 /// How much of this, from a URL's scheme on, is credentials.

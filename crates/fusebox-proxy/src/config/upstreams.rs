@@ -1,10 +1,12 @@
 //! A plan without a file: one service, its defaults, and the endpoints it runs at.
 
+use super::admin::{AdminPlace, AdminPlan};
 use super::chain::{CALL_TIMEOUT, Policies};
 use super::endpoint;
 use super::error::{ConfigError, ConfigErrors};
 use super::plan::{Endpoint, Limits, Match, Plan, Route, Service};
-use super::telemetry::TelemetryPlan;
+use super::secret::masked;
+use super::written::Written;
 use fusebox_core::breaker::{self, Config};
 use fusebox_core::pipeline::Order;
 use std::net::SocketAddr;
@@ -49,6 +51,10 @@ impl Plan {
         if super::listen::collides(listen, admin) {
             refuse("--admin", &admin.to_string(), "an address other than --listen's");
         }
+        let place = AdminPlan::at(AdminPlace::Address(admin));
+        if let Some(accepted) = place.refusal() {
+            refuse("--admin", &admin.to_string(), accepted);
+        }
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
         }
@@ -68,13 +74,22 @@ impl Plan {
         let services = vec![Service { name: NAME.into(), endpoints, routes }];
         let limits = Limits::default();
         Ok(Plan {
-            admin: Some(admin),
+            admin: Some(place),
             listeners: vec![listen],
             services,
             limits,
-            queue: None,
-            telemetry: TelemetryPlan::default(),
-            warnings: Vec::new(),
+            written: Written::asked(text(urls, listen, admin)),
+            ..Plan::empty()
         })
     }
+}
+
+/// The file that says the same.
+fn text(urls: &[String], listen: SocketAddr, admin: SocketAddr) -> String {
+    let urls: Vec<_> = urls.iter().map(|url| format!("{:?}", masked(url))).collect();
+    let urls = urls.join(", ");
+    format!(
+        "[admin]\nlisten = \"{admin}\"\n\n[[listener]]\nlisten = \"{listen}\"\n\n\
+         [[service]]\nname = \"{NAME}\"\nendpoints = [{urls}]\n"
+    )
 }

@@ -12,8 +12,10 @@ use fusebox_core::pipeline::Pipeline;
 /// nothing of their number.
 pub(super) fn of(plan: &Plan, unbounded: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(admin) = plan.admin.filter(|admin| !admin.ip().is_loopback()) {
-        warnings.push(format!("admin: listens on {admin}: whoever reaches it reads every circuit"));
+    if let Some(admin) = plan.admin.as_ref().filter(|admin| admin.plain) {
+        let at = &admin.listen;
+        warnings
+            .push(format!("admin: listens on {at} without TLS: its tokens go over the network in the clear"));
     }
     for service in &plan.services {
         let Some(own) = service.own_route() else { continue };

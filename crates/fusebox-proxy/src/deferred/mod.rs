@@ -18,7 +18,7 @@ pub(crate) use courier::Job;
 pub(crate) use make::make;
 pub(crate) use parcel::KeptAnswer;
 pub(crate) use take::{Reached, Taken};
-pub(crate) use thread::{Keeping, Standing, run};
+pub(crate) use thread::{Deferring, Keeping, Standing, run};
 pub(crate) use webhook::Herald;
 
 use crate::bind::StartError;

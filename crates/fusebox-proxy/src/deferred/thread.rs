@@ -8,12 +8,14 @@ use crate::alarm::pause;
 use crate::config::{Defer, Plan};
 use crate::journal::Journal;
 use crate::lane::Route;
+use fusebox::admin::Level;
 use fusebox::queue::notice::NOTICES;
 use fusebox::queue::{
     self, Courier, Gate, GateState, QueueStore, Replay, Rules, Stats, Stop, StoreClock, Timestamp,
 };
 use fusebox::telemetry::{QueueReader, QueueStanding, Queues};
 use fusebox::{Clock, Ratio, Rng};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,10 +28,13 @@ const HIGH: f64 = 0.7;
 /// From this part on, a tenth of the quota is left.
 const FULL: f64 = 0.9;
 
+/// The routes that defer, with what there is to know of each.
+pub(crate) type Deferring = Arc<[(Arc<Route>, Defer, Rules)]>;
+
 /// What the thread needs.
 pub(crate) struct Keeping {
     pub(crate) backlog: Arc<Backlog>,
-    pub(crate) routes: Vec<(Arc<Route>, Defer, Rules)>,
+    pub(crate) routes: watch::Receiver<Deferring>,
     pub(crate) jobs: mpsc::UnboundedSender<Job>,
     pub(crate) herald: Option<Herald>,
     pub(crate) clock: Clock,
@@ -94,8 +99,8 @@ impl Backlog {
 }
 
 impl Keeping {
-    /// The routes of `plan` that defer, with what there is to know of each.
-    pub(crate) fn of(plan: &Plan, routes: &[Arc<Route>]) -> Vec<(Arc<Route>, Defer, Rules)> {
+    /// The routes of `plan` that defer.
+    pub(crate) fn of(plan: &Plan, routes: &[Arc<Route>]) -> Deferring {
         let window = plan.queue.as_ref().map_or(Duration::ZERO, |queue| queue.limits.provider_window);
         let found = plan.services.iter().flat_map(|service| &service.routes).filter_map(|route| {
             let defer = route.policies.fallback.as_ref()?.defers()?.clone();
@@ -117,35 +122,57 @@ impl Keeping {
 /// Replays until told to stop, and gives back what was not sent then.
 pub(crate) fn run(keeping: Keeping) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let Keeping { backlog, routes, jobs, herald, clock, journal, mut rng, standing, mut stop } = keeping;
+    let Keeping { backlog, mut routes, jobs, herald, clock, journal, mut rng, standing, mut stop } = keeping;
     runtime.block_on(async move {
-        let told = Stop::default();
-        let mut at_work = Vec::new();
-        for (route, defer, rules) in &routes {
-            let (gate, courier) = before(route, defer, &jobs, &clock);
-            let plan = queue::Plan {
-                rules: *rules,
-                backoff: defer.backoff,
-                probes: true,
-                ..queue::Plan::of(&*route.name)
-            };
-            at_work.push(start(&backlog, (courier, gate), plan, &told, (&journal, rng.fork())));
-        }
+        let mut at_work = HashMap::new();
         if let Some(herald) = herald {
             let plan = queue::Plan { backoff: herald.backoff(), probes: true, ..queue::Plan::of(NOTICES) };
             let gate = || GateState::Closed;
-            at_work.push(start(&backlog, (herald.by(&jobs), gate), plan, &told, (&journal, rng.fork())));
+            let work = start(&backlog, (herald.by(&jobs), gate), plan, None, (&journal, rng.fork()));
+            at_work.insert(NOTICES.to_owned(), work);
         }
-        tokio::select! {
-            () = look_after(&backlog, &routes, &clock, &standing) => {}
-            _ = stop.wait_for(Option::is_some) => {}
+        let mut present = routes.borrow_and_update().clone();
+        loop {
+            let names: HashSet<&str> = present.iter().map(|(route, ..)| &*route.name).collect();
+            at_work.retain(|name, work: &mut Work| {
+                let stays = name == NOTICES || names.contains(&**name);
+                if !stays {
+                    work.told.now();
+                }
+                stays
+            });
+            for (route, defer, rules) in &*present {
+                let (gate, courier) = before(route, defer, &jobs, &clock);
+                let plan = queue::Plan {
+                    rules: *rules,
+                    backoff: defer.backoff,
+                    probes: true,
+                    ..queue::Plan::of(&*route.name)
+                };
+                let earlier = at_work.remove(&*route.name);
+                let work = start(&backlog, (courier, gate), plan, earlier, (&journal, rng.fork()));
+                at_work.insert(route.name.to_string(), work);
+            }
+            tokio::select! {
+                () = look_after(&backlog, &present, &clock, &standing) => {}
+                _ = stop.wait_for(Option::is_some) => break,
+                // Nobody changes them any more when this is an error.
+                Ok(()) = routes.changed() => {}
+            }
+            present = routes.borrow_and_update().clone();
         }
-        told.now();
-        for work in at_work {
-            let _ = work.await;
+        at_work.values().for_each(|work| work.told.now());
+        for work in at_work.into_values() {
+            let _ = work.ends.await;
         }
     });
     Ok(0)
+}
+
+/// The replay of one queue.
+struct Work {
+    told: Stop,
+    ends: tokio::task::JoinHandle<()>,
 }
 
 fn before(route: &Arc<Route>, defer: &Defer, jobs: &Jobs, clock: &Clock) -> (RouteGate, RouteCourier) {
@@ -160,20 +187,31 @@ fn before(route: &Arc<Route>, defer: &Defer, jobs: &Jobs, clock: &Clock) -> (Rou
     (gate, courier)
 }
 
+/// Replays a queue, once the work `earlier` has ended, which is told to.
 fn start(
     backlog: &Arc<Backlog>,
     (courier, gate): (impl Courier + 'static, impl Gate + 'static),
     plan: queue::Plan,
-    told: &Stop,
+    earlier: Option<Work>,
     (journal, rng): (&Journal, Rng),
-) -> tokio::task::JoinHandle<()> {
+) -> Work {
     let (name, journal, store) = (plan.queue.clone(), journal.clone(), backlog.store().clone());
     let clock = StoreClock::real(Timestamp(0));
     let replay = Replay::new(store, courier, gate, plan, clock, 0.0, rng);
     let trouble = move |error: &queue::StoreError| {
-        journal.say(format!("fusebox: queue {name}: failed to {error}"));
+        journal.say(Level::Error, format!("fusebox: queue {name}: failed to {error}"));
     };
-    tokio::spawn(queue::work(replay, told.clone(), trouble))
+    let told = Stop::default();
+    let until = told.clone();
+    let ends = tokio::spawn(async move {
+        if let Some(earlier) = earlier {
+            earlier.told.now();
+            // What it has at work ends on the routes that it began on.
+            let _ = earlier.ends.await;
+        }
+        queue::work(replay, until, trouble).await;
+    });
+    Work { told, ends }
 }
 
 /// Looks how the queues stand; one that fills up turns its route's quota down.

@@ -1,6 +1,8 @@
 //! The proxy on real sockets, before backends and behind clients that misbehave. Each test says what the client saw,
 //! what the breaker counted, and what reached the backend.
 
+#[cfg(unix)]
+mod admin;
 mod broken_bodies;
 mod circuit;
 mod client_faults;
@@ -17,6 +19,7 @@ mod monitoring;
 mod operators;
 mod policies;
 mod records;
+mod reload;
 mod retries;
 mod scopes;
 mod second_levels;

@@ -48,7 +48,8 @@ fn without_a_file_one_upstream_is_protected_as_it_is() {
     let mut plan =
         Plan::for_upstreams(&[format!("http://{}", backend.address)], free, nobody()).expect("one upstream");
     plan.admin = None;
-    let quiet = Options { workers: Some(2), journal: Some(std::sync::Arc::new(|_| {})) };
+    let quiet =
+        Options { workers: Some(2), journal: Some(std::sync::Arc::new(|_| {})), ..Options::default() };
     let proxy = Proxy::start_with(plan, quiet).expect("a free port");
     let address = proxy.addresses()[0];
     let mut opened_after = 0;

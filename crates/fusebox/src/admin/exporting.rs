@@ -27,7 +27,7 @@ impl Admin {
             registry: &self.registry,
             left_closed: &self.left_closed,
             series: &self.series,
-            subjects: &self.subjects,
+            subjects: self.subjects.read(),
             exports: &self.exports,
         }
     }

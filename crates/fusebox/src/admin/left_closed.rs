@@ -10,8 +10,8 @@ use crate::{Registry, Time};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// When each circuit that is not closed left closed. A registry lets go of closed circuits only, so this holds no more
-/// names than it does.
+/// When each circuit that is not closed left closed. By itself a registry lets go of closed circuits only, so this holds no
+/// more names than it does; whoever has it let go of others has them forgotten here.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LeftClosed(Arc<Mutex<HashMap<String, Time>>>);
 
@@ -31,6 +31,15 @@ impl LeftClosed {
             }
         }));
         followed
+    }
+
+    /// Forgets circuits that `registry` has let go of before they closed.
+    pub(crate) fn forget_gone(&self, registry: &Registry) {
+        let known: Vec<String> =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for name in known.iter().filter(|name| registry.find(name).is_none()) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        }
     }
 
     /// When the circuit left closed; `None` while it is closed. For one that did so before it was followed, when its

@@ -29,6 +29,7 @@ mod controls;
 mod exporting;
 mod failures;
 mod gate;
+mod held;
 mod history;
 mod latency;
 mod left_closed;
@@ -59,6 +60,7 @@ use answer::Problem;
 use audit::Audit;
 use fusebox_queue::QueueStore;
 use gate::{Admitted, Underway};
+use held::Held;
 use left_closed::LeftClosed;
 #[cfg(feature = "otlp")]
 pub(crate) use metrics::Export;
@@ -80,7 +82,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 pub struct Admin {
     registry: Registry,
     ready: Arc<AtomicBool>,
-    subjects: Arc<Subjects>,
+    subjects: Held,
     left_closed: LeftClosed,
     series: Arc<Series>,
     exports: Arc<Exports>,
@@ -116,7 +118,7 @@ impl Admin {
         Admin {
             registry,
             ready: Arc::default(),
-            subjects: Arc::default(),
+            subjects: Held::default(),
             left_closed,
             series: Arc::default(),
             exports: Arc::default(),
@@ -135,13 +137,21 @@ impl Admin {
     /// told together, and one that several pipelines share is counted once.
     #[must_use]
     pub fn with(self, subjects: Subjects) -> Admin {
-        Admin { subjects: Arc::new(subjects), ..self }
+        self.show(subjects);
+        self
+    }
+
+    /// Answers about these subjects instead, through this handle and its clones, and forgets what it knew of circuits that
+    /// the registry has let go of.
+    pub fn show(&self, subjects: Subjects) {
+        self.subjects.replace(subjects);
+        self.left_closed.forget_gone(&self.registry);
     }
 
     /// Also tells of every policy in this pipeline, which belongs to `service`.
     #[must_use]
     pub fn pipeline(self, service: impl Into<String>, pipeline: &Pipeline) -> Admin {
-        let mut subjects = Subjects::clone(&self.subjects);
+        let mut subjects = Subjects::clone(&self.subjects.read());
         subjects.pipelines.push((service.into(), Arc::new(pipeline.clone())));
         self.with(subjects)
     }
@@ -301,7 +311,9 @@ impl Admin {
             Place::Latency => Answer::json(200, &latency::one(&self.find(rest)?)),
             Place::Failures => Answer::json(200, &failures::one(&self.find(rest)?)),
             Place::Overrides => Answer::json(200, &history::overrides(&self.registry)),
-            Place::Pipelines => Answer::json(200, &pipelines::all(&self.subjects, self.registry.clock())),
+            Place::Pipelines => {
+                Answer::json(200, &pipelines::all(&self.subjects.read(), self.registry.clock()))
+            }
             Place::Config => self.config()?,
             Place::LogLevel => self.log_level()?,
             Place::Audit => Answer::json(200, &history::audit(&self.audit, &self.registry, query)?),

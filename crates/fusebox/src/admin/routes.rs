@@ -116,13 +116,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::read("/failures/{name}", Place::Failures, READ, "how its calls fail, and the last that did, JSON"),
     Route::read("/overrides", Place::Overrides, READ, "what operators hold, JSON"),
     Route::change("/overrides/{name}", Place::Override, "POST: hold, reset or release a circuit"),
-    Route::read("/latency/{name}", Place::Latency, READ, "how long its calls take, JSON"),
-    Route::read(
-        "/failures/{name}",
-        Place::Failures,
-        READ,
-        "how its calls fail, and the last ones that did, JSON",
-    ),
     Route::read("/events", Place::Events, READ, "what happens, as it happens: server-sent events"),
     Route::read("/pipelines", Place::Pipelines, READ, "each service's policies in order, JSON"),
     Route::read("/queue", Place::Queues, READ, "queues of deferred calls, JSON"),

@@ -234,6 +234,21 @@ where
         Ok(())
     }
 
+    /// Keeps what `other` keeps, too, as far as there is room: each answer at its age, for the times that it was stored
+    /// with. For a cache that takes the place of another.
+    pub fn take_over(&self, other: &Cache<K, V, S>)
+    where
+        K: Clone,
+        S: Clone,
+    {
+        for (key, entry) in &other.0.store {
+            if u64::from(entry.weight) <= self.0.settings.config().max_bytes {
+                self.0.store.insert((*key).clone(), entry.clone());
+            }
+        }
+        self.0.store.run_pending_tasks();
+    }
+
     /// What an entry takes, in bytes.
     fn weighed(&self, key: &Key<K, S>, value: &V) -> Result<u64, NotKept> {
         let own = catch_unwind(AssertUnwindSafe(|| (self.0.weigh)(&key.key, value)));

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// The bootstrap, with what is lost at its head.
 pub(crate) fn bootstrap(plan: &Plan) -> String {
     let clusters = circuits(plan).map(|(service, route)| cluster(plan, service, route));
-    let admin = plan.admin.map(|address| map([("address", socket(address.ip(), address.port()))]));
+    let admin = plan.admin.as_ref().and_then(|admin| admin.listen.address());
+    let admin = admin.map(|address| map([("address", socket(address.ip(), address.port()))]));
     let resources = map([
         ("listeners", list(plan.listeners.iter().enumerate().map(|(i, at)| listener(plan, i, *at)))),
         ("clusters", list(clusters)),

@@ -125,13 +125,15 @@ impl Client {
 
     /// Sends a request without a body and reads the response.
     pub(crate) fn get(&mut self, path: &str) -> Answer {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         self.read()
     }
 
     pub(crate) fn post(&mut self, path: &str, body: &str) -> Answer {
         let length = body.len();
-        self.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{body}"));
+        self.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
         self.read()
     }
 }
@@ -139,4 +141,14 @@ impl Client {
 /// One request on a connection of its own.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     Client::connect(address).get(path)
+}
+
+/// One request with these header lines, on a connection of its own, to who is asked as this machine.
+pub(crate) fn asked(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    let mut client = Client::connect(address);
+    let length = body.len();
+    client.send(format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    ));
+    client.read()
 }

@@ -2,12 +2,14 @@
 
 mod backend;
 mod client;
+mod file;
 #[path = "../../../../fusebox/tests/levels/server.rs"]
 #[allow(dead_code, reason = "the library's tests ask it for more")]
 mod redis_server;
 
 pub(crate) use backend::{Backend, drop_syns, nobody};
-pub(crate) use client::{Answer, Client, get};
+pub(crate) use client::{Answer, Client, asked, get};
+pub(crate) use file::File;
 pub(crate) use redis_server::RedisServer;
 
 use fusebox::breaker::{Snapshot, State};
@@ -93,7 +95,7 @@ fn start(text: &str, workers: usize) -> Running {
     let journal = Arc::new(Mutex::new(Vec::new()));
     let lines = journal.clone();
     let sink = Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()));
-    let options = Options { workers: Some(workers), journal: Some(sink) };
+    let options = Options { workers: Some(workers), journal: Some(sink), ..Options::default() };
     let proxy = Proxy::start_with(plan, options).expect("a free port");
     let address = proxy.addresses()[0];
     Running { proxy: Some(proxy), address, journal }

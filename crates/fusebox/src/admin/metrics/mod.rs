@@ -19,6 +19,7 @@ use crate::telemetry::Kind::{Counter, Gauge};
 use crate::telemetry::{Example, Histogram, Kind, RESULTS, Subjects, Tell, policies};
 use crate::{Registry, Time};
 use row::{MODES, Row};
+use std::sync::Arc;
 use text::Text;
 
 const CALLS: &str = "Calls by result. Each settled call is a success, failure, ignored, cancelled or late; rejected ones \
@@ -35,7 +36,7 @@ pub(crate) struct Source<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) left_closed: &'a LeftClosed,
     pub(crate) series: &'a Series,
-    pub(crate) subjects: &'a Subjects,
+    pub(crate) subjects: Arc<Subjects>,
     pub(crate) exports: &'a Exports,
 }
 
@@ -62,7 +63,7 @@ impl Source<'_> {
         let (rows, capped) = self.series.seat(rows.collect());
         circuits(out, &rows, &wall);
         latencies(out, &rows, &wall);
-        policies(self.subjects, wall.now(), out);
+        policies(&self.subjects, wall.now(), out);
         self.exports.tell(out);
         let mut single = |name, kind, help, value: u64| {
             out.family(name, kind, help);

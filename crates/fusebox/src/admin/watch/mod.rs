@@ -17,11 +17,11 @@ pub(crate) use feed::Feed;
 pub(crate) use summary::Override;
 pub(crate) use track::{Counts, Rates};
 
+use super::held::Held;
 use super::left_closed::LeftClosed;
 use super::wall::Wall;
 use crate::breaker::Snapshot;
 use crate::event::Event;
-use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Registry, Time};
 use bytes::Bytes;
 use feed::Frames;
@@ -51,7 +51,7 @@ const SOON: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) registry: Registry,
-    pub(crate) subjects: Arc<Subjects>,
+    pub(crate) subjects: Held,
     pub(crate) left_closed: LeftClosed,
 }
 
@@ -263,7 +263,7 @@ impl Watch {
                 circuits: rows,
                 gone,
                 overrides,
-                queue: QueueBrief::read(&subject.subjects),
+                queue: QueueBrief::read(&subject.subjects.read()),
             };
             lock(&self.0.frames).push(self.frame("update", frame.seq, &frame));
         }
@@ -308,7 +308,7 @@ impl Watch {
             overrides: overrides(&circuits, &wall),
             missed,
             lost,
-            queue: QueueBrief::read(&subject.subjects),
+            queue: QueueBrief::read(&subject.subjects.read()),
         };
         self.frame("snapshot", frame.seq, &frame)
     }
