@@ -2,7 +2,7 @@
 
 import { byId, h } from "./dom.js";
 import { isDialogOpen, openDialog } from "./dialog.js";
-import { go } from "./route.js";
+import { go, readRoute } from "./route.js";
 
 const OFF = "fusebox.keys";
 const KEYS = [
@@ -48,8 +48,10 @@ export class Keys {
     this.board.filter.select();
   }
 
+  // What was opened last is closed first.
   #escape() {
-    if (document.activeElement === this.board.filter || this.board.filter.value) {
+    const isCircuitOpen = readRoute().circuit !== null;
+    if (document.activeElement === this.board.filter || (this.board.filter.value && !isCircuitOpen)) {
       this.board.clearFilter();
       return this.#step(0);
     }
