@@ -94,6 +94,10 @@ fn filter(query: &str) -> Result<FilterReport, Problem> {
 fn ordered(body: &[u8], caller: &Caller, draft: &mut Draft) -> Result<OrderReport, Problem> {
     let wrong = |error: serde_json::Error| Problem::bad_request(error.to_string());
     let mut body: Value = serde_json::from_slice(body).map_err(wrong)?;
+    // A list would be taken for fields in their order.
+    if !body.is_object() || body.get("filter").is_some_and(|filter| !filter.is_object()) {
+        return Err(Problem::bad_request("accepted: an object, with an object as filter"));
+    }
     if let (Some(fields), Some(name)) = (body.as_object_mut(), &caller.name) {
         fields.entry("actor").or_insert_with(|| name.as_str().into());
     }

@@ -67,6 +67,8 @@ fn what_is_asked_wrongly_is_a_precise_problem_and_changes_nothing() {
         ("GET", "/queue/orders", "", 405, "POST"),
         ("DELETE", "/queue/items/1", "", 405, "GET, HEAD"),
         ("POST", "/queue/orders", "{", 400, "EOF"),
+        ("POST", "/queue/orders", r#"["bury",{},false,"ann",""]"#, 400, "an object"),
+        ("POST", "/queue/orders", r#"{"act":"bury","actor":"ann","filter":[null,"ready"]}"#, 400, "filter"),
         (
             "POST",
             "/queue/orders",
