@@ -17,6 +17,9 @@ The project's own chores.
   cargo xtask tidy
       Checks the house rules that no compiler knows.
 
+  cargo xtask screenshots
+      Takes the pictures of the dashboard in docs/images anew.
+
   cargo xtask bench core|toolkit|proxy|queue [ARGUMENT]...
       Runs a benchmark beside its peers; the arguments go to the benchmark.";
 
@@ -26,6 +29,7 @@ pub(crate) enum Chore {
     Usage,
     Test(Selection),
     Tidy,
+    Screenshots,
     Bench { suite: Suite, arguments: Vec<OsString> },
 }
 
@@ -72,10 +76,8 @@ impl Chore {
         match line.next()? {
             None | Some(Long("help") | Short('h')) => Ok(Chore::Usage),
             Some(Value(name)) if name == "test" => Ok(Chore::Test(selection(line)?)),
-            Some(Value(name)) if name == "tidy" => match line.next()? {
-                None => Ok(Chore::Tidy),
-                Some(more) => Err(more.unexpected()),
-            },
+            Some(Value(name)) if name == "tidy" => alone(line, Chore::Tidy),
+            Some(Value(name)) if name == "screenshots" => alone(line, Chore::Screenshots),
             Some(Value(name)) if name == "bench" => {
                 let suite = match line.value()?.string()?.as_str() {
                     "core" => Suite::Core,
@@ -91,6 +93,14 @@ impl Chore {
             }
             Some(other) => Err(other.unexpected()),
         }
+    }
+}
+
+/// `chore`, if nothing follows.
+fn alone(mut line: lexopt::Parser, chore: Chore) -> Result<Chore, lexopt::Error> {
+    match line.next()? {
+        None => Ok(chore),
+        Some(more) => Err(more.unexpected()),
     }
 }
 
@@ -134,7 +144,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for line in [&["tset"][..], &["test", "a", "b"], &["tidy", "now"], &["bench"], &["bench", "disk"]] {
+        for line in [
+            &["tset"][..],
+            &["test", "a", "b"],
+            &["tidy", "now"],
+            &["screenshots", "x"],
+            &["bench"],
+            &["bench", "disk"],
+        ] {
             assert!(parse(line).is_err(), "{line:?}");
         }
     }

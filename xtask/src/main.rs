@@ -1,4 +1,4 @@
-//! The project's own chores, each one command: `cargo xtask test`, `bench`, `tidy`.
+//! The project's own chores, each one command: `cargo xtask test`, `bench`, `tidy`, `screenshots`.
 //!
 //! A chore is told what to do by [`arguments`], finds its files through [`project`] and reports to a person:
 //! a line when a step begins, a line when it ends, a table at the end, exit code 1 with the name of what failed.
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Chore::Test(selection) => Project::here().and_then(|project| test::run(&project, &selection)),
+        Chore::Screenshots => Project::here().and_then(|project| test::take_screenshots(&project)),
         Chore::Tidy => Project::here().and_then(|project| tidy::run(&project)),
         Chore::Bench { suite, arguments } => {
             Project::here().and_then(|project| bench::run(&project, suite, &arguments))

@@ -6,12 +6,14 @@
 mod examples;
 mod programs;
 mod python;
+mod screenshots;
 mod suites;
 mod tally;
 
 use crate::arguments::Selection;
 use crate::project::{ChoreError, Project};
 use crate::steps::{End, Steps};
+pub(crate) use screenshots::take as take_screenshots;
 use tally::Tally;
 
 /// Runs what `selection` names; true if every step passed and at least one test ran.
