@@ -8,8 +8,10 @@ mod desk;
 mod export;
 mod operate;
 mod operator;
+mod page;
 mod queue;
 mod reach;
 mod run;
+mod tools;
 #[cfg(target_os = "linux")]
 mod top;

