@@ -5,7 +5,7 @@
 
 mod scene;
 
-use scene::{Setting, flaps, play};
+use scene::{SECRETS, Setting, flaps, guarded, play};
 
 #[test]
 fn every_transition_is_on_the_page_within_a_second() {
@@ -65,6 +65,18 @@ fn five_hundred_circuits_can_be_looked_at_and_searched() {
 #[test]
 fn a_reader_that_does_not_read_holds_nobody_up() {
     play("slow_reader", &Setting { config: scene::tenants(), crowd: 500 });
+}
+
+#[test]
+fn a_token_is_asked_for_and_allows_what_it_allows() {
+    let [reads, operates] = SECRETS;
+    play(&format!("signin {reads} {operates}"), &Setting { config: guarded(), crowd: 0 });
+}
+
+#[test]
+fn the_interface_keeps_to_its_description_for_whoever_has_a_token_and_whoever_has_none() {
+    let [_, operates] = SECRETS;
+    play(&format!("schema profiles {operates}"), &Setting { config: guarded(), crowd: 0 });
 }
 
 #[test]

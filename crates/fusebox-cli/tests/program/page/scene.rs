@@ -2,8 +2,10 @@
 
 use super::super::child::{Running, response, serve};
 use super::super::tools;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -25,6 +27,21 @@ impl Default for Setting {
     fn default() -> Setting {
         Setting { config: include_str!("shop.toml").into(), crowd: 0 }
     }
+}
+
+/// Secrets that [`guarded`] lets in: one that may read, one that may operate.
+pub(super) const SECRETS: [&str; 2] = ["look-at-everything", "do-what-is-needed"];
+
+/// The shop, with a file of tokens.
+pub(super) fn guarded() -> String {
+    format!("[admin]\ntokens = \"FOLDER/tokens.toml\"\n{}", include_str!("shop.toml"))
+}
+
+fn tokens() -> String {
+    let token = |name: &str, scope: &str, secret: &str| {
+        format!("[[token]]\nname = \"{name}\"\nscope = \"{scope}\"\nsecret = \"{secret}\"\n")
+    };
+    token("wall", "read", SECRETS[0]) + &token("ann", "operate", SECRETS[1])
 }
 
 pub(super) fn flaps() -> String {
@@ -81,6 +98,10 @@ impl Scene {
         for (letter, server) in ["//A\"", "//B\"", "//C\""].into_iter().zip(servers) {
             text = text.replace(letter, &format!("//{server}\""));
         }
+        let secrets = folder.path().join("tokens.toml");
+        std::fs::write(&secrets, tokens()).expect("the file is written");
+        // For its owner alone: others are not to read it.
+        std::fs::set_permissions(&secrets, Permissions::from_mode(0o600)).expect("it is ours");
         let config = folder.path().join("fusebox.toml");
         std::fs::write(&config, text).expect("the file is written");
         let any = "--listen 127.0.0.1:0 --admin 127.0.0.1:0";

