@@ -61,10 +61,10 @@ enum Came {
     Heard(Heard),
     /// The feed is over: another try would fail alike.
     Over(Failure),
-    Read(String, Result<All, Failure>),
+    Read(String, Result<Box<All>, Failure>),
     Ordered {
         dry_run: bool,
-        done: Result<Done, Failure>,
+        done: Result<Box<Done>, Failure>,
     },
 }
 
@@ -145,11 +145,11 @@ impl Hands {
             Effect::Quit => return,
             Effect::Read(name) => {
                 let all = one::read(&self.admin, &name).await;
-                Came::Read(name, all)
+                Came::Read(name, all.map(Box::new))
             }
             Effect::Order { circuit, order, revision } => Came::Ordered {
                 dry_run: order.dry_run,
-                done: holds::order(&self.admin, &circuit, &order, revision.as_deref()).await,
+                done: holds::order(&self.admin, &circuit, &order, revision.as_deref()).await.map(Box::new),
             },
         };
         // The program may have ended.
@@ -163,7 +163,7 @@ fn take(model: &mut Model, came: Came, now: Time) -> Result<(), Failure> {
         Came::Over(failure) => return Err(failure),
         Came::Heard(heard) => hear(model, heard, now)?,
         Came::Read(name, all) if matches!(model.view, View::Detail(_)) => {
-            let all = all.map(Box::new).map_err(|failure| failure.to_string());
+            let all = all.map_err(|failure| failure.to_string());
             model.detail = Some(Detail { name, at: now, all });
         }
         // Whoever asked has gone back.
@@ -189,7 +189,7 @@ fn hear(model: &mut Model, heard: Heard, now: Time) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ordered(model: &mut Model, dry_run: bool, done: Result<Done, Failure>, now: Time) {
+fn ordered(model: &mut Model, dry_run: bool, done: Result<Box<Done>, Failure>, now: Time) {
     let asks = match &mut model.view {
         View::Order(dialog) if matches!(dialog.step, Step::Sent { .. }) => Some(dialog),
         _ => None,
@@ -203,7 +203,7 @@ fn ordered(model: &mut Model, dry_run: bool, done: Result<Done, Failure>, now: T
     };
     match (done, dry_run) {
         (Err(failure), _) => dialog.step = Step::Refused(failure.to_string()),
-        (Ok(done), true) => dialog.step = Step::Tried(Box::new(done)),
+        (Ok(done), true) => dialog.step = Step::Tried(done),
         (Ok(done), false) => {
             let said = format!("done: {} {}", done.action.replace('_', " "), done.circuit);
             model.view = View::List;
