@@ -164,7 +164,8 @@ impl Memory {
             is_told.then(|| Entry {
                 name: circuit.name().to_string(),
                 state: saved.state.as_str().into(),
-                retry_at_ms: at(retry_at),
+                // A wait that is over has no moment any more: one would be another at every look.
+                retry_at_ms: if saved.left_nanos == 0 { 0 } else { at(retry_at) },
                 streak: saved.streak,
                 last_wait_nanos: saved.last_wait_nanos,
                 hold: hold.map(|hold| Held {

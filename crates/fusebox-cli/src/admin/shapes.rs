@@ -120,6 +120,7 @@ pub(crate) struct Snapshot {
     pub(crate) version: String,
     pub(crate) boot: Value,
     pub(crate) seq: u64,
+    pub(crate) first_seq: u64,
     pub(crate) summary: Summary,
     pub(crate) circuits: Vec<Row>,
     pub(crate) overrides: Vec<Override>,

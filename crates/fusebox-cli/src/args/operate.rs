@@ -329,7 +329,8 @@ Examples:
 
 pub(super) const AUDIT: &str = "\
 Every change that was asked for is an entry, refused ones too. Each holds the
-hash of the one before it, so that none can be changed unseen.
+hash of the one before it, so that none can be changed alone.
+Who rewrites all that follow is found by a head that was noted elsewhere.
 
 Examples:
   fusebox audit show

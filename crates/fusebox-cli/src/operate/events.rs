@@ -15,8 +15,8 @@ use std::time::Duration;
 
 /// How far back events go that nobody asked otherwise for.
 const AN_HOUR: Duration = Duration::from_secs(3_600);
-/// More than a proxy keeps of one circuit.
-const ALL: usize = 100_000;
+/// More than a proxy keeps of one circuit, and as many as may be asked for.
+const ALL: usize = 10_000;
 
 pub(super) async fn run(admin: Admin, asked: &Events, output: Output) -> Result<(), Failure> {
     match (&asked.circuit, asked.follow) {
@@ -118,8 +118,9 @@ fn take_up(
             place.seq = snapshot.seq;
             return Ok(true);
         }
-        // Everything that this process still knows is what came after nothing.
-        feed.go_on_after(format!("{boot}-0"));
+        // What a new process has done itself, or, asked for the first time, all that it still knows.
+        let before = if is_first { 0 } else { snapshot.first_seq.saturating_sub(1) };
+        feed.go_on_after(format!("{boot}-{before}"));
         return Ok(false);
     }
     // Before the first event that is told, what is too old is left out; after a gap nothing is.

@@ -63,6 +63,7 @@ enum Came {
     Over(Failure),
     Read(String, Result<Box<All>, Failure>),
     Ordered {
+        circuit: String,
         dry_run: bool,
         done: Result<Box<Done>, Failure>,
     },
@@ -150,6 +151,7 @@ impl Hands {
             Effect::Order { circuit, order, revision } => Came::Ordered {
                 dry_run: order.dry_run,
                 done: holds::order(&self.admin, &circuit, &order, revision.as_deref()).await.map(Box::new),
+                circuit,
             },
         };
         // The program may have ended.
@@ -162,13 +164,13 @@ fn take(model: &mut Model, came: Came, now: Time) -> Result<(), Failure> {
     match came {
         Came::Over(failure) => return Err(failure),
         Came::Heard(heard) => hear(model, heard, now)?,
-        Came::Read(name, all) if matches!(model.view, View::Detail(_)) => {
+        Came::Read(name, all) if is_looked_at(model, &name) => {
             let all = all.map_err(|failure| failure.to_string());
             model.detail = Some(Detail { name, at: now, all });
         }
         // Whoever asked has gone back.
         Came::Read(..) => {}
-        Came::Ordered { dry_run, done } => ordered(model, dry_run, done, now),
+        Came::Ordered { circuit, dry_run, done } => ordered(model, &circuit, (dry_run, done), now),
     }
     Ok(())
 }
@@ -189,9 +191,16 @@ fn hear(model: &mut Model, heard: Heard, now: Time) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ordered(model: &mut Model, dry_run: bool, done: Result<Box<Done>, Failure>, now: Time) {
+/// Whether the answer about the circuit is still wanted, and not that about another.
+fn is_looked_at(model: &Model, name: &str) -> bool {
+    matches!(model.view, View::Detail(_)) && model.chosen().is_some_and(|chosen| chosen.row.name == name)
+}
+
+fn ordered(model: &mut Model, circuit: &str, (dry_run, done): (bool, Result<Box<Done>, Failure>), now: Time) {
     let asks = match &mut model.view {
-        View::Order(dialog) if matches!(dialog.step, Step::Sent { .. }) => Some(dialog),
+        View::Order(dialog) if dialog.circuit == circuit && matches!(dialog.step, Step::Sent { .. }) => {
+            Some(dialog)
+        }
         _ => None,
     };
     let Some(dialog) = asks else {

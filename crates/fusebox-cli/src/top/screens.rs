@@ -275,13 +275,21 @@ fn an_override_is_tried_at_one_revision_and_done_at_that() {
         "before": {"state": "open", "revision": "b7-3", "hold": null},
         "after": {"state": "open", "revision": "b7-3", "hold": {"mode": "forced_open", "expires_in_seconds": 900.0}}});
     let done: crate::admin::shapes::Done = serde_json::from_value(done).expect("an answer");
-    take(&mut model, Came::Ordered { dry_run: true, done: Ok(Box::new(done.clone())) }, LATER)
-        .expect("taken");
+    take(
+        &mut model,
+        Came::Ordered { circuit: circuit.clone(), dry_run: true, done: Ok(Box::new(done.clone())) },
+        LATER,
+    )
+    .expect("taken");
     let screen = text(&draw(&model, LATER, (80, 24), false));
     assert!(screen.contains("would go ■ OPEN → ◆ FORCED OPEN for 15m00s"), "{screen}");
     let Some(Effect::Order { order, revision, .. }) = key(&mut model, KeyCode::Enter) else { panic!("sent") };
     assert_eq!((order.dry_run, revision.as_deref()), (false, Some("b7-3")));
-    ordered(&mut model, false, Ok(Box::new(done)), LATER);
+    let elsewhere =
+        Came::Ordered { circuit: "search".into(), dry_run: false, done: Ok(Box::new(done.clone())) };
+    take(&mut model, elsewhere, LATER).expect("taken");
+    assert!(matches!(model.view, View::Order(_)), "the answer to another question");
+    ordered(&mut model, &circuit, (false, Ok(Box::new(done))), LATER);
     assert!(matches!(model.view, View::List));
     assert_eq!(model.notice(LATER), Some("done: force open payments/10.0.0.5:7001"));
 }

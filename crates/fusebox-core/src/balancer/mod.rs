@@ -187,6 +187,11 @@ impl Balancer {
         self.members.get(endpoint).map(|member| &*member.endpoint.name)
     }
 
+    /// The region that the endpoint says it runs in.
+    pub fn region(&self, endpoint: usize) -> Option<&str> {
+        self.members.get(endpoint)?.region.as_deref()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinError;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
@@ -35,6 +36,10 @@ const MOST: usize = 128;
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a connection is kept, unless it reads a stream of events.
 const LONGEST: Duration = Duration::from_secs(60);
+/// An order may wait for a disk or for the workers: meanwhile others are answered, health checks first of all.
+const THREADS: usize = 2;
+/// How long an answer that is under way at the end of a connection's time may still take.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long accepting rests when the process has run out of something.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -72,7 +77,7 @@ pub(crate) fn run(
     (listener, identity): (AdminListener, watch::Receiver<Option<Identity>>),
     mut until: watch::Receiver<()>,
 ) -> io::Result<usize> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     runtime.block_on(async move {
         // The socket's file is there as long as it is listened on.
         let (listener, _file) = match listener {
@@ -147,10 +152,10 @@ async fn serve(admin: Admin, stream: impl AsyncRead + AsyncWrite + Unpin + Send 
         request.extensions_mut().insert(peer);
         let (answer, follows) = (service.clone().call(request), follows.clone());
         async move {
-            let answered = answer.await;
-            let is_stream = answered.as_ref().is_ok_and(|response| response.body().is_stream());
-            follows.fetch_or(is_stream, Relaxed);
-            answered
+            // A task of its own: what is ordered is carried out to its end, also for somebody who has hung up.
+            let answered = tokio::spawn(answer).await?.unwrap_or_else(|never| match never {});
+            follows.fetch_or(answered.body().is_stream(), Relaxed);
+            Ok::<_, JoinError>(answered)
         }
     });
     let mut http = Builder::new();
@@ -162,5 +167,11 @@ async fn serve(admin: Admin, stream: impl AsyncRead + AsyncWrite + Unpin + Send 
     }
     if streams.load(Relaxed) {
         let _ = connection.await;
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection => {}
+        () = pause(LAST_WORDS) => {}
     }
 }

@@ -59,6 +59,9 @@ impl Desk {
 
     /// Leases them under one number.
     fn lease_these(&mut self, due: Vec<Call>, until: Timestamp, now: Timestamp) -> Done<Vec<Leased>> {
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
         let number = self.next_lease();
         let lease = |(mut view, payload, format): Call| {
             let attempted = view.record.first_attempt_at.is_some();

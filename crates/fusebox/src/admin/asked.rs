@@ -55,7 +55,7 @@ pub struct Asked<'a> {
     pub fetch_mode: Option<&'a str>,
     /// The `Sec-Fetch-Dest` header.
     pub fetch_dest: Option<&'a str>,
-    /// Whether a `Forwarded`, `X-Forwarded-For` or `X-Real-IP` header says that the peer asks for somebody else, who may be anywhere.
+    /// Whether a header such as `Forwarded`, `X-Forwarded-For` or `Via` says that the peer asks for somebody else, who may be anywhere.
     pub forwarded: bool,
     /// The `X-Request-Id` header.
     pub request_id: Option<&'a str>,
@@ -94,7 +94,7 @@ impl<'a> Asked<'a> {
             fetch_site: named("sec-fetch-site"),
             fetch_mode: named("sec-fetch-mode"),
             fetch_dest: named("sec-fetch-dest"),
-            forwarded: ["forwarded", "x-forwarded-for", "x-real-ip"]
+            forwarded: ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-real-ip"]
                 .iter()
                 .any(|name| parts.headers.contains_key(*name)),
             request_id: named("x-request-id"),

@@ -74,12 +74,14 @@ impl Admin {
         Ok(Admitted { caller, route, rest })
     }
 
-    /// The answer as it is sent. A change that was refused is written down first.
+    /// The answer as it is sent. A change that was refused is written down first, and who was turned away with a token or from another
+    /// site, whatever was asked for.
     pub(super) fn finish(&self, underway: Underway<'_>, answered: Result<Answer, Problem>) -> Answer {
         let Underway { asked, id, draft } = underway;
         let answer = answered.unwrap_or_else(Problem::answer);
         let changes = routes::find(asked.path()).is_some_and(|(route, _)| route.change);
-        if asked.is_change() && changes && answer.status >= 400 {
+        let turned_away = answer.status == 403 || answer.status == 401 && asked.authorization.is_some();
+        if asked.is_change() && changes && answer.status >= 400 || turned_away {
             let wall = Wall::read(self.registry.clock().now());
             let draft = Draft {
                 at: wall.rfc3339(wall.now()),

@@ -204,6 +204,7 @@ impl Admin {
     /// Looks at the circuits now, as the thread that [`start`](Self::start) starts does by itself. For tests in virtual time.
     pub fn look(&self) {
         self.watch.look(&self.subject());
+        self.watch.write_down();
     }
 
     /// Every path there is, and who may ask for it.

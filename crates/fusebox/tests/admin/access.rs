@@ -213,7 +213,7 @@ fn who_is_on_this_machine_may_be_trusted_beside_tokens_unless_they_present_a_wro
 fn who_asks_for_somebody_else_is_not_on_this_machine() {
     let scene = Scene::new(10);
     let admin = capable(&scene);
-    for name in ["x-forwarded-for", "forwarded", "x-real-ip"] {
+    for name in ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via", "x-real-ip"] {
         let request = Request::post("/drain").header("host", "localhost").header(name, "203.0.113.9");
         let request = request.header("content-type", "application/json");
         let response =

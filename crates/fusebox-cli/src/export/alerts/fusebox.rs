@@ -21,7 +21,7 @@ pub(super) fn group() -> Group {
         severity: "warning",
         service: None,
         summary: "{{ $value }} circuits have no series of their own".into(),
-        description: "The first 1000 circuits have series of their own; the rest is told under circuit_name=\"other\", \
+        description: "The first circuits have series of their own, 1,000 unless told otherwise; the rest is told under circuit_name=\"other\", \
                       the worst one for all."
             .into(),
     };

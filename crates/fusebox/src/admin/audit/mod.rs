@@ -4,8 +4,9 @@
 //! may tell of an order that a crash came before, and never misses one. Refused attempts are written down too, but only so many in a
 //! minute: the others are counted, and the next line that there is room for says how many they were.
 //!
-//! The chain makes an edit, a deletion and a change of order visible to [`verify`], to everybody who has the file. That the newest lines
-//! were cut off is visible only to who knows the newest hash from elsewhere: `GET /audit` tells it as `head`.
+//! The chain makes an edit, a deletion and a change of order visible to [`verify`], to everybody who has the file, unless all that follows
+//! was sealed anew. That, and that the newest lines were cut off, is visible to who knows a later hash from elsewhere: `GET /audit` tells
+//! the newest as `head`.
 
 mod entry;
 mod file;

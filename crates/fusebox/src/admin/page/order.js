@@ -6,6 +6,8 @@ import { field, openDialog, rememberActor, rememberedActor } from "./dialog.js";
 
 export class Order {
   #looked = null;
+  // Counts changes, so that an answer to what was asked before one arms nothing.
+  #changes = 0;
 
   // `send({ actor, reason, dryRun, looked })` asks the server; `tell(answer)` puts what would happen into elements; `done` is
   // called after it has happened. `actor` is whom the server knows already.
@@ -32,6 +34,7 @@ export class Order {
 
   // What was looked at is not what would be done any more.
   #unlook() {
+    this.#changes += 1;
     this.#looked = null;
     this.earnest.disabled = true;
     this.outcome.hidden = true;
@@ -39,14 +42,16 @@ export class Order {
 
   async #give(dryRun) {
     if (!this.form.reportValidity()) return;
+    const asked = this.#changes;
     const [actor, reason, looked] = [this.actor.value.trim(), this.reason.value.trim(), this.#looked];
     this.error.hidden = true;
     this.look.disabled = this.earnest.disabled = true;
     try {
       const answer = await this.send({ actor, reason, dryRun, looked });
       rememberActor(actor);
-      if (dryRun) this.#show(answer);
-      else {
+      if (dryRun) {
+        if (asked === this.#changes) this.#show(answer);
+      } else {
         this.dialog.close();
         this.done();
       }

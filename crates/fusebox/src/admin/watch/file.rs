@@ -51,10 +51,14 @@ impl Diary {
         self.lost += u64::from(self.torn);
     }
 
-    /// Begins the file anew with `kept` once it has grown long.
-    pub(super) fn shorten(&mut self, kept: impl FnOnce() -> Vec<Arc<LogEvent>>) {
-        let is_long = self.file.metadata().is_ok_and(|metadata| metadata.len() > LONGEST);
-        if is_long && let Ok(file) = rewritten(&self.path, kept().iter().map(|event| &**event)) {
+    /// Whether it has grown long.
+    pub(super) fn is_long(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.len() > LONGEST)
+    }
+
+    /// Begins the file anew with `kept`.
+    pub(super) fn shorten(&mut self, kept: &[Arc<LogEvent>]) {
+        if let Ok(file) = rewritten(&self.path, kept.iter().map(|event| &**event)) {
             (self.file, self.torn) = (file, false);
         }
     }

@@ -37,6 +37,12 @@ impl Log {
         self.newest
     }
 
+    /// Events that were heard and could not be taken in: they have numbers, and nothing else.
+    pub(super) fn skip(&mut self, events: u64) {
+        self.newest += events;
+        self.lost += events;
+    }
+
     /// Takes an event in and numbers it. One of an earlier run keeps the number it has.
     pub(super) fn add(&mut self, event: LogEvent) -> Arc<LogEvent> {
         self.newest = event.seq.max(self.newest + 1);
@@ -109,6 +115,17 @@ mod tests {
 
     fn event(circuit: &str, at_millis: u64) -> LogEvent {
         LogEvent { circuit: circuit.into(), at_millis, ..LogEvent::default() }
+    }
+
+    #[test]
+    fn what_could_not_be_taken_in_is_told_as_lost() {
+        let mut log = Log::default();
+        log.add(event("a", 1));
+        log.skip(3);
+        log.add(event("a", 2));
+        let (missed, lost) = log.since(1);
+        assert_eq!((numbers(&missed), lost), (vec![5], 3));
+        assert_eq!(log.latest(9).1, 3);
     }
 
     #[test]

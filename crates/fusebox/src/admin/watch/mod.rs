@@ -79,12 +79,25 @@ struct Heard {
 #[derive(Debug, Default)]
 struct Seen {
     log: Log,
-    diary: Option<Diary>,
+    /// The newest event of earlier runs.
+    before: u64,
+    pages: Pages,
     tracks: HashMap<String, Tracked>,
     ticked: Time,
     updated: Time,
     /// Something happened that no update has shown.
     due: bool,
+}
+
+/// What is kept in a file. The file is written without anything being held up.
+#[derive(Debug, Default)]
+struct Pages {
+    /// Away while it is written.
+    diary: Option<Diary>,
+    is_kept: bool,
+    waiting: Vec<Arc<LogEvent>>,
+    /// Events that could not be written.
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -108,6 +121,8 @@ struct SnapshotFrame<'a> {
     version: &'static str,
     boot: &'a str,
     seq: u64,
+    /// The first event of this run.
+    first_seq: u64,
     summary: Summary,
     circuits: Vec<Row>,
     overrides: Vec<Override>,
@@ -159,13 +174,30 @@ impl Watch {
         let (diary, events) = Diary::open(path, wall.date(wall.now()).unwrap_or_default())?;
         let mut seen = lock(&self.0.seen);
         events.into_iter().for_each(|event| drop(seen.log.add(event)));
-        seen.diary = Some(diary);
+        seen.before = seen.log.newest();
+        seen.pages = Pages { diary: Some(diary), is_kept: true, ..Pages::default() };
         Ok(())
     }
 
     /// Events that could not be written down.
     pub(crate) fn unwritten(&self) -> u64 {
-        lock(&self.0.seen).diary.as_ref().map_or(0, Diary::lost)
+        lock(&self.0.seen).pages.lost
+    }
+
+    /// Writes into the file what has happened since the last time. Whoever asks for something meanwhile does not wait for the disk.
+    pub(crate) fn write_down(&self) {
+        let mut seen = lock(&self.0.seen);
+        let Some(mut diary) = seen.pages.diary.take() else { return };
+        let events = std::mem::take(&mut seen.pages.waiting);
+        drop(seen);
+        events.iter().for_each(|event| diary.write(event));
+        if diary.is_long() {
+            let kept = lock(&self.0.seen).log.kept();
+            diary.shorten(&kept);
+        }
+        let mut seen = lock(&self.0.seen);
+        seen.pages.lost = diary.lost();
+        seen.pages.diary = Some(diary);
     }
 
     /// Starts the thread, once. It ends with the last handle.
@@ -174,7 +206,10 @@ impl Watch {
             let weak = Arc::downgrade(&self.0);
             let run = move || {
                 while let Some(shared) = weak.upgrade() {
-                    let rest = Watch(shared).look(&subject);
+                    let watch = Watch(shared);
+                    let rest = watch.look(&subject);
+                    watch.write_down();
+                    drop(watch);
                     thread::park_timeout(rest);
                 }
             };
@@ -204,12 +239,15 @@ impl Watch {
     /// Numbers what was heard and tells it.
     fn number(&self, seen: &mut Seen, subject: &Subject, wall: &Wall) {
         let heard = std::mem::take(&mut *lock(&self.0.heard));
+        seen.log.skip(heard.dropped);
         for (name, event, at) in heard.waiting {
             let circuit = subject.registry.find(&name);
             let names = circuit.as_ref().map_or((&*name, &*name), entry::names);
             let Some(event) = LogEvent::new(names, &event, at, wall) else { continue };
             let event = seen.log.add(event);
-            seen.diary.iter_mut().for_each(|diary| diary.write(&event));
+            if seen.pages.is_kept {
+                seen.pages.waiting.push(event.clone());
+            }
             seen.due = true;
             let mut frames = lock(&self.0.frames);
             if frames.are_read() {
@@ -225,7 +263,12 @@ impl Watch {
         let mut rows = Vec::with_capacity(if told { circuits.len() } else { 0 });
         let (mut changed, mut names) = (Vec::new(), Vec::with_capacity(circuits.len()));
         let Seen { log, tracks, .. } = seen;
-        let sources = Sources { wall, left_closed: &subject.left_closed, log };
+        let sources = Sources {
+            wall,
+            left_closed: &subject.left_closed,
+            log,
+            regions: row::regions(&subject.subjects.read()),
+        };
         for circuit in &circuits {
             let snapshot = circuit.core().snapshot(wall.now());
             let tracked = tracked(tracks, circuit, &snapshot, wall.now());
@@ -246,8 +289,6 @@ impl Watch {
         gone.iter().for_each(|name| drop(tracks.remove(name)));
         if tick {
             seen.log.trim(wall.date(wall.now()).unwrap_or_default());
-            let Seen { log, diary, .. } = &mut *seen;
-            diary.iter_mut().for_each(|diary| diary.shorten(|| log.kept()));
             seen.ticked = wall.now();
         }
         (seen.updated, seen.due) = (wall.now(), false);
@@ -284,8 +325,13 @@ impl Watch {
         let wall = Wall::read(subject.registry.clock().now());
         let circuits = subject.registry.all();
         let mut seen = lock(&self.0.seen);
-        let Seen { log, tracks, .. } = &mut *seen;
-        let sources = Sources { wall: &wall, left_closed: &subject.left_closed, log };
+        let Seen { log, tracks, before, .. } = &mut *seen;
+        let sources = Sources {
+            wall: &wall,
+            left_closed: &subject.left_closed,
+            log,
+            regions: row::regions(&subject.subjects.read()),
+        };
         let mut rows: Vec<_> = circuits
             .iter()
             .map(|circuit| {
@@ -303,6 +349,7 @@ impl Watch {
             version: env!("CARGO_PKG_VERSION"),
             boot: &self.0.boot,
             seq: log.newest(),
+            first_seq: *before + 1,
             summary: Summary::new(rows.iter(), &wall),
             circuits: rows,
             overrides: overrides(&circuits, &wall),

@@ -6,9 +6,11 @@ use crate::admin::circuits::{HoldShown, reason, revision, whole_millis};
 use crate::admin::left_closed::LeftClosed;
 use crate::admin::wall::Wall;
 use crate::breaker::{HalfOpen, Snapshot, State};
+use crate::telemetry::Subjects;
 use crate::{CircuitBreaker, Ratio, Time};
 use serde::Serialize;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How far back marks are told.
@@ -21,6 +23,8 @@ const MARKS: usize = 32;
 pub(crate) struct Row {
     pub(super) name: String,
     service: String,
+    /// Where its endpoint runs, of a balancer that knows.
+    region: Option<String>,
     pub(super) state: &'static str,
     shadow: Option<&'static str>,
     ramp: Option<f64>,
@@ -73,11 +77,29 @@ struct Mark {
     to: String,
 }
 
+/// The regions of circuits, by their names.
+pub(super) type Regions = HashMap<String, String>;
+
+/// Where the endpoints of these pipelines run, where they say so.
+pub(super) fn regions(subjects: &Subjects) -> Regions {
+    let mut regions = Regions::new();
+    for (service, pipeline) in &subjects.pipelines {
+        let Some(balancer) = pipeline.balancer() else { continue };
+        for endpoint in 0..balancer.endpoints() {
+            if let (Some(name), Some(region)) = (balancer.name(endpoint), balancer.region(endpoint)) {
+                regions.insert(format!("{service}/{name}"), region.to_owned());
+            }
+        }
+    }
+    regions
+}
+
 /// What a row is made of.
 pub(super) struct Sources<'a> {
     pub(super) wall: &'a Wall,
     pub(super) left_closed: &'a LeftClosed,
     pub(super) log: &'a Log,
+    pub(super) regions: Regions,
 }
 
 impl Row {
@@ -100,6 +122,7 @@ impl Row {
         Row {
             name: circuit.name().to_string(),
             service: circuit.service().to_string(),
+            region: from.regions.get(&**circuit.name()).cloned(),
             state: snapshot.state.as_str(),
             shadow: snapshot.shadow.map(|state| state.as_str()),
             ramp: snapshot.ramp.map(Ratio::as_f64),
