@@ -226,6 +226,7 @@ fn a_history_that_is_kept_outlives_the_process() {
     trip(&second.circuit("pay"));
     let events = second.json("/history/pay")["events"].clone();
     assert_eq!((&events[0]["seq"], &events[1]["seq"]), (&json!(2), &json!(1)));
+    second.admin.look();
     assert_eq!(std::fs::read_to_string(&path).expect("a file").lines().count(), 2, "the torn line is gone");
     let nowhere = second.admin.keep_history(std::path::Path::new("/nowhere/history"));
     assert_eq!(nowhere.map_err(|error| error.kind()), Err(std::io::ErrorKind::NotFound));
