@@ -45,14 +45,6 @@ pub enum StartError {
     /// The trail of what operators do cannot be gone on with.
     #[error(transparent)]
     Audit(fusebox::admin::audit::AuditError),
-    /// The file of histories cannot be had.
-    #[error("keep histories in {}: {source}", path.display())]
-    History {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// The certificate of the admin interface cannot be used.
     #[error("{0}")]
     Tls(String),

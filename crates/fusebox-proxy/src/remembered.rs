@@ -22,6 +22,8 @@ use tokio::sync::watch;
 
 /// How often it is looked whether something has changed.
 const LOOK: Duration = Duration::from_secs(2);
+/// Nothing holds a circuit for longer, whatever a file says.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3_600);
 /// What is older says nothing of a dependency any more.
 const OLDEST: Duration = Duration::from_secs(3_600);
 /// A longer file is none of ours.
@@ -80,8 +82,8 @@ impl Memory {
                 return;
             }
         };
-        let now = unix_millis();
-        // A wall clock that was set back makes nothing younger than it is.
+        // By a wall clock that was set back no time has passed: what was left then is left still, and not a moment more.
+        let now = unix_millis().max(page.saved_at_ms);
         let age = Duration::from_millis(now.saturating_sub(page.saved_at_ms));
         for entry in &page.circuits {
             match self.registry.find(&entry.name) {
@@ -93,7 +95,7 @@ impl Memory {
 
     fn take_up(&self, circuit: &CircuitBreaker, entry: &Entry, (age, now): (Duration, u64)) {
         let name = &entry.name;
-        let left = Duration::from_millis(entry.retry_at_ms.saturating_sub(now));
+        let left = Duration::from_millis(entry.retry_at_ms.saturating_sub(now)).min(LONGEST_HOLD);
         let state = named(&entry.state);
         if state != State::Closed && age > OLDEST {
             self.say(Level::Info, format!("circuit {name} was open {age:.0?} ago: too long to say anything"));
@@ -113,7 +115,7 @@ impl Memory {
             self.say(Level::Info, format!("circuit {name} {line}"));
         }
         let Some(held) = &entry.hold else { return };
-        let left = Duration::from_millis(held.expires_at_ms.saturating_sub(now));
+        let left = Duration::from_millis(held.expires_at_ms.saturating_sub(now)).min(LONGEST_HOLD);
         let mode = [Mode::ForcedOpen, Mode::ForcedClosed, Mode::Disabled, Mode::Shadow]
             .into_iter()
             .find(|mode| mode.as_str() == held.mode);

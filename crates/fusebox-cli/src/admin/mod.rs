@@ -13,7 +13,7 @@ pub(crate) use address::Address;
 
 use crate::failure::Failure;
 use address::Place;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, IF_MATCH, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
@@ -29,6 +29,8 @@ use std::time::Duration;
 
 /// How long an answer may take to begin.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// An answer that is longer is none of a proxy: ten thousand circuits have some 30 MiB.
+const LONGEST_ANSWER: usize = 256 << 20;
 /// What cannot stand in a path as it is.
 const IN_PATHS: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'%').add(b'`');
@@ -175,9 +177,10 @@ impl Admin {
         let status = response.status();
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let retry_after = text(RETRY_AFTER).map(str::to_owned);
-        let body = tokio::time::timeout(PATIENCE, response.into_body().collect());
+        let body =
+            tokio::time::timeout(PATIENCE, Limited::new(response.into_body(), LONGEST_ANSWER).collect());
         let body = body.await.map_err(|_| self.unreachable("its answer does not end"))?;
-        let body = body.map_err(|error| self.unreachable(&connect::cause(error)))?.to_bytes();
+        let body = body.map_err(|error| self.unreachable(&error.to_string()))?.to_bytes();
         let body = serde_json::from_slice(&body).map_err(|_| {
             self.unreachable(&format!("it answered {status}, and not in JSON: this is another server"))
         })?;

@@ -64,8 +64,14 @@ pub(crate) fn guarded(admin: Admin, plan: &AdminPlan, journal: &Journal) -> Resu
         admin = admin.with_audit(audit);
     }
     if let Some(path) = &plan.history {
-        let unkept = |source| StartError::History { path: path.clone(), source };
-        admin.keep_history(path).map_err(unkept)?;
+        // A convenience, and no reason to serve nobody.
+        if let Err(error) = admin.keep_history(path) {
+            let path = path.display();
+            journal.say(
+                Level::Error,
+                format!("fusebox: failed to keep histories in {path}: {error}; they end with the process"),
+            );
+        }
     }
     Ok(admin)
 }

@@ -2,19 +2,29 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 /// The path of a socket, which goes with this.
 #[derive(Debug)]
-pub(crate) struct SocketFile(PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Which file it is: another process may have put its own in its place.
+    inode: Option<u64>,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Where it is gone already, somebody else has seen to it.
-        let _ = fs::remove_file(&self.0);
+        if self.inode.is_some() && inode(&self.path) == self.inode {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|metadata| metadata.ino())
 }
 
 /// Listens at `path`. What a process that has ended left there is removed; a socket that is listened on is not touched.
@@ -32,7 +42,7 @@ pub(crate) fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     });
     let _ = fs::remove_file(&first);
     fs::remove_dir(&hidden)?;
-    Ok((bound?, SocketFile(path.to_owned())))
+    Ok((bound?, SocketFile { path: path.to_owned(), inode: inode(path) }))
 }
 
 fn folder(path: &Path) -> &Path {

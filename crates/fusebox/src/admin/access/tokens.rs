@@ -90,6 +90,10 @@ impl TokenFile {
 
 fn read(path: &Path) -> Result<String, String> {
     let failed = |error: io::Error| error.to_string();
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err("it is no regular file".into());
+    }
     let file = File::open(path).map_err(failed)?;
     check_permissions(&file)?;
     let mut text = String::new();
