@@ -87,8 +87,19 @@ impl From<&Entry> for ItemReport {
     }
 }
 
+/// How a queue's calls are made by a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "they are the fields of a replay's standing")]
+pub struct ReplayReport {
+    /// `closed`, `probing` or `open`.
+    pub gate: String,
+    /// 0 while the gate is open.
+    pub rate_per_second: f64,
+    pub ceiling_per_second: f64,
+}
+
 /// A queue. Depth and the dead are by class, the lowest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "they are the fields of a queue's statistics")]
 pub struct QueueReport {
     pub queue: String,
@@ -100,6 +111,9 @@ pub struct QueueReport {
     /// When the oldest item that has not ended came.
     pub oldest_created_at: Option<u64>,
     pub paused: bool,
+    /// Nothing where the process that tells of it does not make its calls: a store knows of no replay.
+    #[serde(default)]
+    pub replay: Option<ReplayReport>,
 }
 
 impl QueueReport {
@@ -113,6 +127,7 @@ impl QueueReport {
             needs_check: stats.needs_check,
             oldest_created_at: stats.oldest_created_at.map(|at| at.0),
             paused: stats.paused,
+            replay: None,
         }
     }
 

@@ -424,3 +424,24 @@ fn the_window_of_what_was_sent_before_it_was_kept_begins_when_it_is_kept() {
     world.turn();
     assert_eq!(world.state("0"), State::Dead(Death::WindowPassed), "though it was never leased before");
 }
+
+#[test]
+fn a_replay_tells_its_gate_and_the_rate_in_force_while_somebody_else_drives_it() {
+    let (dependency, clock) = (Dependency::new(), StoreClock::manual(BEGIN));
+    let plan = |probes| Plan { probes, ..Plan::of("payments") };
+    for probes in [true, false] {
+        let store = Memory::new(Limits::default());
+        let (courier, gate) = (dependency.clone(), dependency.clone());
+        let replay = Replay::new(store, courier, gate, plan(probes), clock.clone(), 1_000.0, Rng::seeded(1));
+        let reader = replay.reader();
+        for (state, word, rate) in [
+            (GateState::Closed, "closed", 10.0),
+            (GateState::HalfOpen, "probing", if probes { 10.0 } else { 0.0 }),
+            (GateState::Open, "open", 0.0),
+        ] {
+            dependency.with(|inner| inner.state = state);
+            let stands = reader();
+            assert_eq!((stands.gate.as_str(), stands.rate, stands.ceiling), (word, rate, 300.0), "{probes}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use crate::lane::Route;
 use fusebox::queue::{Gate, GateState, gate_state};
 use fusebox::{CircuitBreaker, Clock, Time};
-use std::sync::{Arc, Mutex, PoisonError};
+use fusebox_core::breaker;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often calls are counted.
@@ -13,9 +14,32 @@ const WEIGHT: f64 = 0.05;
 /// What a dependency is taken to stand while nobody has seen it take more, in calls a second.
 const LEAST: f64 = 100.0;
 
-/// The circuits of a route.
+/// The circuits of a route. They are the same as others if they are the very same circuits.
+#[derive(Clone, Debug)]
+pub(super) struct Circuits {
+    whole: Option<CircuitBreaker>,
+    each: Vec<CircuitBreaker>,
+}
+
+impl Circuits {
+    pub(super) fn of(route: &Route) -> Self {
+        Circuits { whole: route.whole().cloned(), each: route.circuits().to_vec() }
+    }
+
+    fn all(&self) -> impl Iterator<Item = *const breaker::CircuitBreaker> {
+        self.each.iter().chain(&self.whole).map(|circuit| std::ptr::from_ref(circuit.core()))
+    }
+}
+
+impl PartialEq for Circuits {
+    fn eq(&self, other: &Self) -> bool {
+        self.whole.is_some() == other.whole.is_some() && self.all().eq(other.all())
+    }
+}
+
+/// Lets calls go as the circuits of a route do.
 pub(super) struct RouteGate {
-    route: Arc<Route>,
+    circuits: Circuits,
     clock: Clock,
     measure: Mutex<Measure>,
 }
@@ -29,19 +53,19 @@ struct Measure {
 }
 
 impl RouteGate {
-    pub(super) fn new(route: Arc<Route>, clock: Clock) -> Self {
-        RouteGate { route, clock, measure: Mutex::default() }
+    pub(super) fn new(circuits: Circuits, clock: Clock) -> Self {
+        RouteGate { circuits, clock, measure: Mutex::default() }
     }
 }
 
 impl Gate for RouteGate {
     fn state(&self) -> GateState {
-        let whole = self.route.whole().map_or(GateState::Closed, gate_state);
+        let whole = self.circuits.whole.as_ref().map_or(GateState::Closed, gate_state);
         if whole != GateState::Closed {
             return whole;
         }
         // One endpoint that takes calls is enough; circuits by key judge each call by itself.
-        let states: Vec<_> = self.route.circuits().iter().map(gate_state).collect();
+        let states: Vec<_> = self.circuits.each.iter().map(gate_state).collect();
         [GateState::Closed, GateState::HalfOpen]
             .into_iter()
             .find(|state| states.contains(state) || (states.is_empty() && *state == GateState::Closed))
@@ -54,7 +78,7 @@ impl Gate for RouteGate {
         let passed = now.since(measure.at);
         if passed >= SAMPLE {
             let successes = |circuit: &CircuitBreaker| circuit.snapshot().totals.success;
-            let calls = self.route.circuits().iter().map(successes).sum::<u64>();
+            let calls = self.circuits.each.iter().map(successes).sum::<u64>();
             let rate = calls.saturating_sub(measure.calls) as f64 / passed.as_secs_f64();
             let first = measure.at == Time::ZERO;
             // An outage says nothing of what it takes when it is well.

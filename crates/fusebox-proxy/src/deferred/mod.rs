@@ -9,6 +9,7 @@ mod courier;
 mod gate;
 mod make;
 mod parcel;
+mod replays;
 mod status;
 mod take;
 mod thread;

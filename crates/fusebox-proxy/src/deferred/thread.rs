@@ -1,21 +1,18 @@
 //! The thread that replays: one runtime for the queues of all routes, apart from the data path.
 
 use super::Backlog;
-use super::courier::{Job, Jobs, RouteCourier};
-use super::gate::RouteGate;
+use super::courier::Job;
+use super::replays::Replays;
 use super::webhook::Herald;
 use crate::alarm::pause;
 use crate::config::{Defer, Plan};
 use crate::journal::Journal;
 use crate::lane::Route;
-use fusebox::admin::Level;
 use fusebox::queue::notice::NOTICES;
-use fusebox::queue::{
-    self, Courier, Gate, GateState, QueueStore, Replay, Rules, Stats, Stop, StoreClock, Timestamp,
-};
-use fusebox::telemetry::{QueueReader, QueueStanding, Queues};
+use fusebox::queue::{QueueStore, Rules, Stats, StoreClock, Timestamp};
+use fusebox::telemetry::{QueueReader, QueueReplay, QueueStanding, Queues};
 use fusebox::{Clock, Ratio, Rng};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,8 +25,10 @@ const HIGH: f64 = 0.7;
 /// From this part on, a tenth of the quota is left.
 const FULL: f64 = 0.9;
 
-/// The routes that defer, with what there is to know of each.
-pub(crate) type Deferring = Arc<[(Arc<Route>, Defer, Rules)]>;
+/// A route that defers, with what there is to know of it.
+pub(super) type Deferral = (Arc<Route>, Defer, Rules);
+/// The routes that defer.
+pub(crate) type Deferring = Arc<[Deferral]>;
 
 /// What the thread needs.
 pub(crate) struct Keeping {
@@ -83,7 +82,13 @@ impl Backlog {
     }
 
     /// A queue as metrics have it.
-    fn standing(&self, name: &Arc<str>, stats: &Stats, now: Timestamp) -> QueueStanding {
+    fn standing(
+        &self,
+        name: &Arc<str>,
+        stats: &Stats,
+        replay: Option<QueueReplay>,
+        now: Timestamp,
+    ) -> QueueStanding {
         QueueStanding {
             name: name.clone(),
             depth: stats.classes.map(|class| class.live),
@@ -94,6 +99,7 @@ impl Backlog {
             dead: stats.dead(),
             oldest_age: stats.oldest_created_at.map_or(Duration::ZERO, |oldest| now.since(oldest)),
             paused: stats.paused,
+            replay,
         }
     }
 }
@@ -122,112 +128,36 @@ impl Keeping {
 /// Replays until told to stop, and gives back what was not sent then.
 pub(crate) fn run(keeping: Keeping) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let Keeping { backlog, mut routes, jobs, herald, clock, journal, mut rng, standing, mut stop } = keeping;
+    let Keeping { backlog, mut routes, jobs, herald, clock, journal, rng, standing, mut stop } = keeping;
     runtime.block_on(async move {
-        let mut at_work = HashMap::new();
-        if let Some(herald) = herald {
-            let plan = queue::Plan { backoff: herald.backoff(), probes: true, ..queue::Plan::of(NOTICES) };
-            let gate = || GateState::Closed;
-            let work = start(&backlog, (herald.by(&jobs), gate), plan, None, (&journal, rng.fork()));
-            at_work.insert(NOTICES.to_owned(), work);
-        }
-        let mut present = routes.borrow_and_update().clone();
+        let time = clock.clone();
+        let mut replays =
+            Replays { backlog: backlog.clone(), jobs, clock, journal, rng, at_work: HashMap::new() };
+        herald.into_iter().for_each(|herald| replays.tell(herald));
         loop {
-            let names: HashSet<&str> = present.iter().map(|(route, ..)| &*route.name).collect();
-            at_work.retain(|name, work: &mut Work| {
-                let stays = name == NOTICES || names.contains(&**name);
-                if !stays {
-                    work.told.now();
-                }
-                stays
-            });
-            for (route, defer, rules) in &*present {
-                let (gate, courier) = before(route, defer, &jobs, &clock);
-                let plan = queue::Plan {
-                    rules: *rules,
-                    backoff: defer.backoff,
-                    probes: true,
-                    ..queue::Plan::of(&*route.name)
-                };
-                let earlier = at_work.remove(&*route.name);
-                let work = start(&backlog, (courier, gate), plan, earlier, (&journal, rng.fork()));
-                at_work.insert(route.name.to_string(), work);
-            }
+            let present = routes.borrow_and_update().clone();
+            replays.turn_to(&present);
             tokio::select! {
-                () = look_after(&backlog, &present, &clock, &standing) => {}
+                () = look_after(&replays, &present, &time, &standing) => {}
                 _ = stop.wait_for(Option::is_some) => break,
                 // Nobody changes them any more when this is an error.
                 Ok(()) = routes.changed() => {}
             }
-            present = routes.borrow_and_update().clone();
         }
-        at_work.values().for_each(|work| work.told.now());
-        for work in at_work.into_values() {
-            let _ = work.ends.await;
-        }
+        replays.end().await;
     });
     Ok(0)
 }
 
-/// The replay of one queue.
-struct Work {
-    told: Stop,
-    ends: tokio::task::JoinHandle<()>,
-}
-
-fn before(route: &Arc<Route>, defer: &Defer, jobs: &Jobs, clock: &Clock) -> (RouteGate, RouteCourier) {
-    let gate = RouteGate::new(route.clone(), clock.clone());
-    let courier = RouteCourier {
-        lane: route.name.clone(),
-        check: defer.check.clone(),
-        others: route.others(),
-        idempotency_key: route.idempotency_key.clone(),
-        jobs: jobs.clone(),
-    };
-    (gate, courier)
-}
-
-/// Replays a queue, once the work `earlier` has ended, which is told to.
-fn start(
-    backlog: &Arc<Backlog>,
-    (courier, gate): (impl Courier + 'static, impl Gate + 'static),
-    plan: queue::Plan,
-    earlier: Option<Work>,
-    (journal, rng): (&Journal, Rng),
-) -> Work {
-    let (name, journal, store) = (plan.queue.clone(), journal.clone(), backlog.store().clone());
-    let clock = StoreClock::real(Timestamp(0));
-    let replay = Replay::new(store, courier, gate, plan, clock, 0.0, rng);
-    let trouble = move |error: &queue::StoreError| {
-        journal.say(Level::Error, format!("fusebox: queue {name}: failed to {error}"));
-    };
-    let told = Stop::default();
-    let until = told.clone();
-    let ends = tokio::spawn(async move {
-        if let Some(earlier) = earlier {
-            earlier.told.now();
-            // What it has at work ends on the routes that it began on.
-            let _ = earlier.ends.await;
-        }
-        queue::work(replay, until, trouble).await;
-    });
-    Work { told, ends }
-}
-
 /// Looks how the queues stand; one that fills up turns its route's quota down.
-async fn look_after(
-    backlog: &Backlog,
-    routes: &[(Arc<Route>, Defer, Rules)],
-    clock: &Clock,
-    standing: &Standing,
-) {
-    let time = StoreClock::real(Timestamp(0));
+async fn look_after(replays: &Replays, routes: &[Deferral], clock: &Clock, standing: &Standing) {
+    let (time, backlog) = (StoreClock::real(Timestamp(0)), &replays.backlog);
     loop {
         let mut found = Vec::new();
         let names = routes.iter().map(|(route, ..)| route.name.clone()).chain([Arc::from(NOTICES)]);
         for name in names {
             if let Ok(stats) = backlog.store().stats(&name).await {
-                found.push(backlog.standing(&name, &stats, time.now()));
+                found.push(backlog.standing(&name, &stats, replays.standing(&name), time.now()));
             }
         }
         for (route, ..) in routes {

@@ -310,6 +310,60 @@ fn calls_that_were_deferred_are_made_after_a_reload_and_by_its_settings() {
 }
 
 #[test]
+fn a_replay_keeps_its_pace_over_a_reload_until_what_it_depends_on_changes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backend = Backend::status(503);
+    let text = |backoff: &str, other: &str| {
+        let queue = format!("[queue]\nfile = \"{}\"\n", folder.path().join("calls.queue").display());
+        let defers = format!("fallback = [{{ queue = {{ check = false, backoff = \"{backoff}\" }} }}]\n");
+        let touchy =
+            "retry = false\nbreaker = { consecutive_failures = 1, wait_in_open = { fixed = \"50ms\" } }\n";
+        let other = service(&[backend.address], other).replace("\"s\"", "\"t\"").replace("\"/\"", "\"/t\"");
+        queue + &service(&[backend.address], &(defers + touchy)) + &other
+    };
+    let file = File::run(&text("20ms", ""));
+    let admin = file.proxy().admin_address().expect("it listens");
+    let seen = || {
+        let told = get(admin, "/queue").json();
+        let queue = &told["queues"][0];
+        let part = |name: &str| queue["replay"][name].as_f64();
+        (queue["replay"]["gate"].clone(), part("rate_per_second"), part("ceiling_per_second"), queue.clone())
+    };
+    let waiting = || seen().3["depth"][1].as_u64().expect("a number");
+    let replays_at = |rate: f64| {
+        eventually(&format!("it replays {rate}/s"), || match seen() {
+            (gate, Some(now), Some(30.0), _) if gate == "closed" && now == rate => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    };
+    for key in 0..60 {
+        let mut client = Client::connect(file.address);
+        client.send(format!(
+            "POST /pay HTTP/1.1\r\nHost: test\r\nIdempotency-Key: {key}\r\nContent-Length: 2\r\n\r\nhi"
+        ));
+        assert_eq!(client.read().status, 202);
+    }
+    backend.turn_to(201);
+    replays_at(1.5);
+    // The same again, and with a change to another service.
+    for other in ["", "max_connections = 7\n"] {
+        file.write(&text("20ms", other));
+        reads(&file);
+        let before = waiting();
+        eventually("calls are made on", || match waiting() {
+            // A look at the queues lies between.
+            now if now + 2 <= before => Ok(()),
+            now => Err(format!("{now} of {before}")),
+        });
+        let rate = seen().1.expect("it is replayed");
+        assert!(rate >= 1.5, "back at its floor: {rate}");
+    }
+    file.write(&text("30ms", ""));
+    reads(&file);
+    replays_at(1.0);
+}
+
+#[test]
 fn memory_does_not_grow_over_two_hundred_reloads() {
     let backend = Backend::status(200);
     let text = |turn: usize| {

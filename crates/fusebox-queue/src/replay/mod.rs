@@ -10,8 +10,10 @@
 
 mod ramp;
 pub mod rules;
+mod standing;
 
 pub use ramp::{Pace, Ramp};
+pub use standing::{Standing, StandingReader};
 
 use crate::clock::{StoreClock, Timestamp};
 use crate::error::StoreError;
@@ -24,7 +26,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What a caller's code answers, as a future.
@@ -64,6 +66,17 @@ pub enum GateState {
     HalfOpen,
     /// None goes.
     Open,
+}
+
+impl GateState {
+    /// Its word for operators: `closed`, `probing` or `open`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GateState::Closed => "closed",
+            GateState::HalfOpen => "probing",
+            GateState::Open => "open",
+        }
+    }
 }
 
 impl<F: Fn() -> GateState + Send + Sync> Gate for F {
@@ -120,10 +133,10 @@ impl Plan {
 pub struct Replay<S, C, G> {
     store: S,
     courier: C,
-    gate: G,
+    gate: Arc<G>,
     plan: Plan,
     clock: StoreClock,
-    ramp: Mutex<Ramp>,
+    ramp: Arc<Mutex<Ramp>>,
     /// What each class is owed of the turns so far.
     credit: Mutex<[f64; 4]>,
     /// What is owed to those that run out of time first.
@@ -161,9 +174,10 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
         baseline: f64,
         rng: fusebox_core::Rng,
     ) -> Self {
-        let ramp = Mutex::new(Ramp::new(plan.pace.clone(), baseline, clock.now()));
+        let ramp = Arc::new(Mutex::new(Ramp::new(plan.pace.clone(), baseline, clock.now())));
         let (credit, urgent) = (Mutex::default(), Mutex::default());
         let dice = fusebox_core::SharedRng::new(rng);
+        let gate = Arc::new(gate);
         Replay { store, courier, gate, plan, clock, ramp, credit, urgent, dice, pulse: None }
     }
 
@@ -187,6 +201,14 @@ impl<S: QueueStore, C: Courier, G: Gate> Replay<S, C, G> {
     /// Calls a second that it makes at present.
     pub fn rate(&self) -> f64 {
         self.ramp(|ramp, _| ramp.rate())
+    }
+
+    /// Says how it stands, for as long as anybody asks: also while somebody else drives it.
+    pub fn reader(&self) -> StandingReader
+    where
+        G: 'static,
+    {
+        standing::reader(&self.gate, &self.ramp, self.plan.probes)
     }
 
     /// Does what may be done now: lets time have its way with the queue, leases as many items as the gate and the ramp allow, makes

@@ -75,6 +75,11 @@ impl Ramp {
         self.rate
     }
 
+    /// Calls a second that it never grows beyond.
+    pub fn ceiling(&self) -> f64 {
+        self.ceiling
+    }
+
     /// How many calls may be made now.
     pub fn allowance(&mut self, now: Timestamp) -> usize {
         self.advance(now);

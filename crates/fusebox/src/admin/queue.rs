@@ -5,7 +5,10 @@ use super::answer::{Answer, Problem};
 use super::audit::Draft;
 use super::routes::Place;
 use super::{Admin, Asked, orders};
-use fusebox_queue::report::{AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport};
+use crate::telemetry::QueueReplay;
+use fusebox_queue::report::{
+    AuditReport, Carried, FilterReport, ItemReport, OrderReport, QueueReport, ReplayReport,
+};
 use fusebox_queue::{ItemId, Order, QueueStore, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -52,11 +55,24 @@ pub(super) async fn answer(
             Ok(Answer::json(200, &Trail { audit }))
         }
         Place::QueueOrders => carry_out(admin, store, ordered(asked.body, caller, draft)?, draft).await,
-        _ => {
-            let queues = QueueReport::all(&**store).await.map_err(failed)?;
-            Ok(Answer::json(200, &Queues { queues }))
-        }
+        _ => queues(admin, store).await,
     }
+}
+
+/// What the store knows of each queue, and what this process does about it.
+async fn queues(admin: &Admin, store: &Arc<dyn QueueStore>) -> Result<Answer, Problem> {
+    let mut queues = QueueReport::all(&**store).await.map_err(failed)?;
+    let readers = admin.subjects.read().queues.clone();
+    let standing: Vec<_> = readers.iter().flat_map(|read| read().queues).collect();
+    for queue in &mut queues {
+        let mut replays = standing.iter().filter(|standing| *standing.name == *queue.queue);
+        queue.replay = replays.find_map(|standing| standing.replay).map(replay);
+    }
+    Ok(Answer::json(200, &Queues { queues }))
+}
+
+fn replay(QueueReplay { gate, rate, ceiling }: QueueReplay) -> ReplayReport {
+    ReplayReport { gate: gate.into(), rate_per_second: rate, ceiling_per_second: ceiling }
 }
 
 async fn items(store: &Arc<dyn QueueStore>, asked: &FilterReport) -> Result<Answer, Problem> {

@@ -63,6 +63,19 @@ pub struct QueueStanding {
     pub oldest_age: Duration,
     /// Nothing of it is made.
     pub paused: bool,
+    /// How this process makes its calls, if it does.
+    pub replay: Option<QueueReplay>,
+}
+
+/// How the calls of a queue are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueueReplay {
+    /// Whether the dependency takes calls: `closed` when it does, `probing` when a few find out, `open` when it does not.
+    pub gate: &'static str,
+    /// Calls a second that are made at most now; 0 while the gate is open.
+    pub rate: f64,
+    /// Calls a second that the rate never grows beyond.
+    pub ceiling: f64,
 }
 
 /// Whatever counts, each with the service it belongs to.

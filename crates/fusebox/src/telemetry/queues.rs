@@ -2,14 +2,18 @@
 
 use super::family::Join::{Max, Sum};
 use super::family::{Family, Rows, counter, gauge, gauge_by};
-use super::{QueueStanding, Subjects, Tell};
+use super::{QueueReplay, QueueStanding, Subjects, Tell};
 
 pub(super) fn tell(subjects: &Subjects, out: &mut impl Tell) {
     let (mut standing, mut items) = (Rows::default(), Rows::default());
+    let mut replays = Rows::default();
     let (mut calls, mut refused) = (Rows::default(), Rows::default());
     for read in &subjects.queues {
         let seen = read();
         for queue in seen.queues {
+            if let Some(replay) = queue.replay {
+                replays.add(vec![("queue", queue.name.to_string())], replay);
+            }
             standing.add(vec![("queue", queue.name.to_string())], queue);
         }
         for (of, rows) in [(seen.items, &mut items), (seen.calls, &mut calls), (seen.refused, &mut refused)] {
@@ -17,6 +21,7 @@ pub(super) fn tell(subjects: &Subjects, out: &mut impl Tell) {
         }
     }
     standing.tell(out, QUEUE);
+    replays.tell(out, REPLAY);
     items.tell(out, ITEMS);
     calls.tell(out, CALLS);
     refused.tell(out, REFUSED);
@@ -58,6 +63,13 @@ const QUEUE: &[Family<QueueStanding>] = &[
         f64::from(u8::from(q.paused))
     }),
 ];
+
+const REPLAY: &[Family<QueueReplay>] = &[gauge(
+    "deferred_queue_replay_rate",
+    "Deferred calls a second that may be made now; 0 while their circuit is open.",
+    Sum,
+    |replay| replay.rate,
+)];
 
 const ITEMS: &[Family<u64>] =
     &[counter("deferred_queue_enqueued_total", "Calls that were to be kept, by what came of it.", |n| {

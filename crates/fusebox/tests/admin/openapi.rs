@@ -1,6 +1,6 @@
 //! What the interface says of itself is what it does.
 
-use crate::scene::{Scene, post, trip};
+use crate::scene::{Scene, post, queues_replayed, trip};
 use boon::{Compiler, SchemaIndex, Schemas};
 use bytes::Bytes;
 use fusebox::admin::{Access, Admin, Asked, Body, ConfigShown, Controls, Level, Peer, Reloaded};
@@ -184,10 +184,12 @@ fn busy() -> (Scene, Admin) {
     scene.wait(1);
     scene.admin.look();
     let store = Memory::new(Limits::default());
-    let items = ["a", "b"].map(|key| NewItem::new("payments", key, "the call"));
+    let items = [("payments", "a"), ("payments", "b"), ("elsewhere", "c")];
+    let items = items.map(|(queue, key)| NewItem::new(queue, key, "the call"));
     block_on(store.enqueue(items.to_vec())).expect("kept");
     let pipeline = Arc::new(fusebox::pipeline::Pipeline::new(scene.every_policy()));
-    let subjects = Subjects { pipelines: vec![("pay".into(), pipeline)], ..Subjects::default() };
+    let queues = vec![queues_replayed(["payments"])];
+    let subjects = Subjects { pipelines: vec![("pay".into(), pipeline)], queues, ..Subjects::default() };
     let admin =
         scene.admin.clone().with(subjects).with_queue(Arc::new(store)).with_controls(Arc::new(Capable));
     (scene, admin)

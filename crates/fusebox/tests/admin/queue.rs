@@ -1,7 +1,8 @@
 //! The queue of deferred calls over the admin interface.
 
-use crate::scene::{Scene, told};
+use crate::scene::{Scene, queues_replayed, told};
 use fusebox::admin::{Access, Admin, Answer, Asked, Peer};
+use fusebox::telemetry::Subjects;
 use fusebox_queue::{Limits, Memory, NewItem, QueueStore};
 use futures::executor::block_on;
 use serde_json::json;
@@ -33,6 +34,25 @@ fn queues_items_and_the_trail_are_read() {
     let one = told(&ask(&admin, "GET", "/queue/items/2", ""));
     assert_eq!((&one["key"], &one["payload_bytes"], one.get("payload")), (&json!("b"), &json!(8), None));
     assert_eq!(told(&ask(&admin, "GET", "/queue/audit", ""))["audit"], json!([]));
+}
+
+#[test]
+fn a_queue_tells_how_it_is_replayed_and_one_that_is_not_says_so() {
+    let (admin, store) = admin();
+    let elsewhere = NewItem::new("elsewhere", "c", "the call");
+    block_on(store.enqueue(vec![elsewhere])).expect("kept");
+    let admin = admin.with(Subjects { queues: vec![queues_replayed(["payments"])], ..Subjects::default() });
+    let told = told(&ask(&admin, "GET", "/queue", ""));
+    let replays = ["payments", "elsewhere"].map(|name| {
+        let queues = told["queues"].as_array().expect("a list");
+        queues.iter().find(|queue| queue["queue"] == name).expect("it is there")["replay"].clone()
+    });
+    let payments = json!({ "gate": "probing", "rate_per_second": 12.5, "ceiling_per_second": 300.0 });
+    assert_eq!(replays, [payments, json!(null)]);
+    let metrics = ask(&admin, "GET", "/metrics", "").body;
+    let rates: Vec<_> =
+        metrics.lines().filter(|line| line.starts_with("deferred_queue_replay_rate")).collect();
+    assert_eq!(rates, ["deferred_queue_replay_rate{queue=\"payments\"} 12.5"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use fusebox::breaker::{Config, WaitInOpen, WaitStrategy};
 use fusebox::bulkhead::Bulkhead;
 use fusebox::hedge::Hedge;
 use fusebox::pipeline::{self, FallbackOn};
+use fusebox::telemetry::{QueueReader, QueueReplay, QueueStanding, Queues};
 use fusebox::throttle::Throttle;
 use fusebox::timeout::{self, Timeout};
 use fusebox::{CircuitBreaker, Clock, Failure, ManualClock, Outcome, Registry};
@@ -115,4 +116,22 @@ pub(crate) fn trip(circuit: &CircuitBreaker) {
     for _ in 0..10 {
         circuit.admit().expect("closed").settle(Outcome::Failure(Failure::Status(503)));
     }
+}
+
+/// Reads queues of these names as a process sees them that replays them: their circuits are probed.
+pub(crate) fn queues_replayed<const N: usize>(names: [&'static str; N]) -> QueueReader {
+    let replay = QueueReplay { gate: "probing", rate: 12.5, ceiling: 300.0 };
+    let queue = move |name: &str| QueueStanding {
+        name: name.into(),
+        depth: [0, 2, 0, 0],
+        bytes: 16,
+        fill: 0.0,
+        leased: 0,
+        needs_check: 0,
+        dead: 0,
+        oldest_age: Duration::ZERO,
+        paused: false,
+        replay: Some(replay),
+    };
+    Arc::new(move || Queues { queues: names.map(queue).into(), ..Queues::default() })
 }

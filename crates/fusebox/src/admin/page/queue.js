@@ -2,7 +2,7 @@
 
 import { arrange, byId, h, setText, table } from "./dom.js";
 import { change, read } from "./api.js";
-import { clock, count, plural, rate, span } from "./format.js";
+import { clock, count, plural, rate, share, span } from "./format.js";
 import { Order } from "./order.js";
 
 const EVERY_MS = 3000;
@@ -55,7 +55,7 @@ export class Queue {
     const age = queue.oldest_created_at === null ? null : (this.store.serverNow() - queue.oldest_created_at) / 1000;
     const most = Math.max(1, ...queue.depth);
     return h("section", { class: "queue", "aria-label": queue.queue, "data-paused": queue.paused ? "true" : null },
-      h("header", null, h("h3", null, queue.queue), h("b", { class: "standing" }, queue.paused ? "PAUSED" : replay(this.store, queue.queue))),
+      h("header", null, h("h3", null, queue.queue), h("b", { class: "standing" }, queue.paused ? "PAUSED" : standing(queue.replay))),
       h("p", { class: "big" }, h("b", null, count(live)), " waiting", age !== null && `, the oldest ${span(age)}`, h("span", { class: "small" }, ` ${this.#trend(queue.queue, live)}`)),
       h("ul", { class: "classes" }, CLASSES.map((name, index) => depthBar(name, queue.depth[index], queue.dead[index], most)).reverse()),
       h("p", { class: "small" }, `${plural(queue.leased, "call")} being made · ${count(queue.needs_check)} asked for before they are sent · ${count(dead)} dead`),
@@ -120,12 +120,13 @@ function told(act, items) {
   return `It would move ${plural(items.length, "call")}${items.length > 0 ? `: ${named}${items.length > 8 ? ", …" : ""}` : ""}.`;
 }
 
-// Calls are made again as the circuits of the service let them through.
-function replay(store, service) {
-  const rows = [...store.rows.values()].filter((row) => row.service === service);
-  if (rows.length > 0 && rows.every((row) => row.state === "open")) return "waits for its circuit";
-  const ramps = rows.map((row) => row.ramp).filter((ramp) => ramp !== null);
-  return ramps.length > 0 ? `replays, ramp at ${Math.round(Math.min(...ramps) * 100)} %` : "replays";
+// How this process makes its calls, if it does.
+function standing(replay) {
+  if (replay === null) return "not replayed by this process";
+  if (replay.gate === "open") return "waits for its circuit";
+  const [now, most] = [replay.rate_per_second, replay.ceiling_per_second];
+  const ramp = `ramp at ${share(most > 0 ? now / most : 0)} of ${rate(most)}/s`;
+  return replay.gate === "probing" ? `probes its circuit, ${ramp}` : `replays ${rate(now)}/s, ${ramp}`;
 }
 
 function depthBar(name, live, dead, most) {
