@@ -2,8 +2,11 @@
 
 use crate::support::{Backend, Client, File, eventually, get, service};
 use fusebox::breaker::State;
+use fusebox::queue::sqlite::Sqlite;
+use fusebox::queue::{ItemId, QueueStore};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -317,7 +320,7 @@ fn a_replay_keeps_its_pace_over_a_reload_until_what_it_depends_on_changes() {
         let queue = format!("[queue]\nfile = \"{}\"\n", folder.path().join("calls.queue").display());
         let defers = format!("fallback = [{{ queue = {{ check = false, backoff = \"{backoff}\" }} }}]\n");
         let touchy =
-            "retry = false\nbreaker = { consecutive_failures = 1, wait_in_open = { fixed = \"50ms\" } }\n";
+            "retry = false\nbreaker = { consecutive_failures = 1, wait_in_open = { fixed = \"500ms\" } }\n";
         let other = service(&[backend.address], other).replace("\"s\"", "\"t\"").replace("\"/\"", "\"/t\"");
         queue + &service(&[backend.address], &(defers + touchy)) + &other
     };
@@ -351,7 +354,6 @@ fn a_replay_keeps_its_pace_over_a_reload_until_what_it_depends_on_changes() {
         reads(&file);
         let before = waiting();
         eventually("calls are made on", || match waiting() {
-            // A look at the queues lies between.
             now if now + 2 <= before => Ok(()),
             now => Err(format!("{now} of {before}")),
         });
@@ -361,6 +363,42 @@ fn a_replay_keeps_its_pace_over_a_reload_until_what_it_depends_on_changes() {
     file.write(&text("30ms", ""));
     reads(&file);
     replays_at(1.0);
+}
+
+#[test]
+fn a_replay_whose_route_is_gone_is_waited_for_when_the_proxy_stops() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (place, backend) = (folder.path().join("calls.queue"), Backend::status(503));
+    let touchy =
+        "retry = false\nbreaker = { consecutive_failures = 1, wait_in_open = { fixed = \"50ms\" } }\n";
+    let defers = "fallback = [{ queue = { check = false, backoff = \"20ms\" } }]\n";
+    let route = service(&[backend.address], &format!("{defers}{touchy}"));
+    let text = format!("[queue]\nfile = \"{}\"\n{route}", place.display());
+    let mut file = File::run(&text);
+    let mut client = Client::connect(file.address);
+    client.send("POST /pay HTTP/1.1\r\nHost: test\r\nIdempotency-Key: k\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(client.read().status, 202);
+    drop(client);
+    let (hangs, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (begun, until) = (hangs.clone(), over.clone());
+    backend.now_does(move |_, _| {
+        begun.store(true, Relaxed);
+        while !until.load(Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        false
+    });
+    let _over = Sets(&over);
+    eventually("the call is under way", || hangs.load(Relaxed).then_some(()).ok_or_else(String::new));
+    file.write(&text.replace("fallback", "# fallback"));
+    reads(&file);
+    file.take().shutdown(Duration::ZERO).expect("it stops");
+    let store = eventually("nobody has the file", || Sqlite::open(&place).map_err(|error| error.to_string()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let entry = runtime.block_on(store.show(ItemId(1))).expect("read").expect("it is kept");
+    let record = entry.view.record;
+    // A call that was told of has failed; one that was not looks as after a crash.
+    assert_eq!((record.state.as_str(), record.lease, record.crashes), ("ready", None, 0), "{record:?}");
 }
 
 #[test]
