@@ -75,7 +75,7 @@ impl http_body::Body for Body {
 ///
 /// In an application of axum, beside its own routes:
 ///
-/// ```ignore
+/// ```text
 /// let admin = fusebox::admin::Admin::new(fusebox::Registry::global().clone());
 /// admin.ready(true);
 /// let app = axum::Router::new().nest_service("/fusebox", admin.service());
