@@ -143,7 +143,7 @@ pub(crate) fn whole_millis(span: Duration) -> u64 {
 }
 
 /// An operator's hold.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct HoldShown {
     mode: &'static str,
     actor: String,

@@ -260,14 +260,15 @@ impl Watch {
     fn update(&self, seen: &mut Seen, subject: &Subject, wall: &Wall, tick: bool) {
         let circuits = subject.registry.all();
         let told = lock(&self.0.frames).are_read();
+        // Each with whether it is news.
         let mut rows = Vec::with_capacity(if told { circuits.len() } else { 0 });
-        let (mut changed, mut names) = (Vec::new(), Vec::with_capacity(circuits.len()));
+        let mut names = Vec::with_capacity(circuits.len());
         let Seen { log, tracks, .. } = seen;
         let sources = Sources {
             wall,
             left_closed: &subject.left_closed,
             log,
-            regions: row::regions(&subject.subjects.read()),
+            regions: if told { row::regions(&subject.subjects.read()) } else { Default::default() },
         };
         for circuit in &circuits {
             let snapshot = circuit.core().snapshot(wall.now());
@@ -279,9 +280,9 @@ impl Watch {
             if told {
                 let row = Row::new(circuit, &snapshot, &tracked.track, &sources);
                 let news = row.mark_of_news(&tracked.track);
-                changed.push(news != tracked.news || tick && !tracked.track.is_quiet());
+                let is_news = news != tracked.news || tick && !tracked.track.is_quiet();
                 tracked.news = news;
-                rows.push(if tick { row.after_a_second(&tracked.track) } else { row });
+                rows.push((if tick { row.after_a_second(&tracked.track) } else { row }, is_news));
             }
         }
         let exists: std::collections::HashSet<&str> = names.iter().map(|name| &**name).collect();
@@ -293,15 +294,14 @@ impl Watch {
         }
         (seen.updated, seen.due) = (wall.now(), false);
         if told {
-            let (summary, overrides) = (Summary::new(rows.iter(), wall), overrides(&circuits, wall));
-            let mut changed = changed.into_iter();
-            rows.retain(|_| changed.next() == Some(true));
+            let all = || rows.iter().map(|(row, _)| row);
+            let (summary, overrides) = (Summary::new(all(), wall), all().filter_map(Row::held).collect());
             let frame = UpdateFrame {
                 generated_at: wall.rfc3339(wall.now()),
                 seq: seen.log.newest(),
                 tick,
                 summary,
-                circuits: rows,
+                circuits: rows.into_iter().filter_map(|(row, is_news)| is_news.then_some(row)).collect(),
                 gone,
                 overrides,
                 queue: QueueBrief::read(&subject.subjects.read()),
@@ -351,8 +351,8 @@ impl Watch {
             seq: log.newest(),
             first_seq: *before + 1,
             summary: Summary::new(rows.iter(), &wall),
+            overrides: rows.iter().filter_map(Row::held).collect(),
             circuits: rows,
-            overrides: overrides(&circuits, &wall),
             missed,
             lost,
             queue: QueueBrief::read(&subject.subjects.read()),

@@ -1,6 +1,7 @@
 //! A circuit in the overview: what has to be seen at once.
 
 use super::log::Log;
+use super::summary::Override;
 use super::track::{Counts, Rates, Track};
 use crate::admin::circuits::{HoldShown, reason, revision, whole_millis};
 use crate::admin::left_closed::LeftClosed;
@@ -115,6 +116,7 @@ impl Row {
         let config = settings.config();
         let left = from.left_closed.moment(circuit.name(), snapshot);
         let retry_after = (snapshot.retry_at != Time::NEVER).then(|| snapshot.retry_at.since(wall.now()));
+        let rates = track.rates();
         let needed = match config.half_open {
             HalfOpen::Count { success_threshold, .. } => success_threshold,
             HalfOpen::Sample { sample, .. } => sample,
@@ -150,13 +152,19 @@ impl Row {
                 bad: snapshot.probes.bad,
                 needed,
             },
-            rates: track.rates(),
-            severity: severity(snapshot, config.failure_rate, track.rates()),
+            rates,
+            severity: severity(snapshot, config.failure_rate, rates),
             marks: marks(from.log, circuit.name(), wall),
             spark: None,
             last: None,
             left,
         }
+    }
+
+    /// The hold on it, if there is one.
+    pub(super) fn held(&self) -> Option<Override> {
+        let hold = self.hold.clone()?;
+        Some(Override { circuit: self.name.clone(), service: self.service.clone(), hold })
     }
 
     /// With the whole line.

@@ -77,10 +77,10 @@ impl Summary {
 /// An operator's hold, where all of them are listed.
 #[derive(Debug, Serialize)]
 pub(crate) struct Override {
-    circuit: String,
-    service: String,
+    pub(super) circuit: String,
+    pub(super) service: String,
     #[serde(flatten)]
-    hold: HoldShown,
+    pub(super) hold: HoldShown,
 }
 
 impl Override {
